@@ -1,0 +1,183 @@
+/**
+ * Every fault this package can raise: who can mend it, whether a retry may help, what happened and what to do next.
+ * A code is never renamed and never reused. `docs/ERRORS.md` lists the same codes; a test keeps the two in step.
+ */
+type Fault = {
+  /** Who can mend it: the author of a definition or request, an outside system, or us. */
+  readonly kind: 'user' | 'external' | 'internal'
+  readonly retry: 'never' | 'backoff'
+  /** One fact. Present tense when permanent, past tense when a retry may succeed. */
+  readonly message: string
+  /** What to do next, in complete sentences. */
+  readonly hint: string
+}
+
+export const faults = {
+  DEFINITION: {
+    kind: 'user',
+    retry: 'never',
+    message: '{count} fault(s) in the definitions\n{list}',
+    hint: 'Mend every line above: each names the path in the definition, what came and what is allowed.',
+  },
+  DURATION_MALFORMED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'duration "{text}" is not a whole number followed by ms, s, m, h or d',
+    hint: 'Write a duration such as 250ms, 90s, 10m, 6h or 30d, of at most 100 years.',
+  },
+  NAME_UNDECLARED: {
+    kind: 'user',
+    retry: 'never',
+    message: '{kind} "{name}" is not declared',
+    hint: 'Declared are: {declared}. The nearest name is "{nearest}".',
+  },
+  REQUEST_MALFORMED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the request is refused: {detail}',
+    hint: '{allowed}',
+  },
+  REQUEST_TOO_LARGE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the request holds {size} of {unit}, more than the limit of {limit}',
+    hint: 'Send it in several smaller requests.',
+  },
+  KEY_MALFORMED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'key "{name}" of entity "{entity}" is {came}',
+    hint: 'Give {allowed}.',
+  },
+  AS_OF_TOO_OLD: {
+    kind: 'user',
+    retry: 'never',
+    message:
+      'view "{view}" answers exactly back to {horizon} before its newest event at {newest}; asOf {asOf} is older than that',
+    hint: 'Read older instants with `millrace explain` (one entity) or `millrace train` (many): both go back to the log.',
+  },
+  LOG_CORRUPT: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'log segment {file} is damaged at byte {position}: {detail}',
+    hint: 'Only the newest segment may end in a torn batch; this damage is elsewhere. Restore the file from a backup; nothing after this point is read.',
+  },
+  LOG_TOPIC_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic "{topic}" does not exist in the log',
+    hint: 'Existing topics are: {topics}. Create the topic, or correct its name.',
+  },
+  LOG_TOPIC_MISMATCH: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic "{topic}" has {existing} partitions and {asked} were asked for',
+    hint: 'The number of partitions of a topic is fixed when it is created. Ask for {existing}, or use another topic.',
+  },
+  LOG_RECORD_TOO_LARGE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'a record of {size} bytes is larger than the limit of {limit} bytes',
+    hint: 'Send smaller events, or raise the limit of the log.',
+  },
+  LOG_OFFSET_OUT_OF_RANGE: {
+    kind: 'external',
+    retry: 'never',
+    message: 'offset {offset} of {topic}/{partition} is outside what the log holds, [{start}, {end}]',
+    hint: 'The log lost records that this reader still needed (retention, or another data folder). Restore the log, or delete the state and rebuild it from what the log still holds.',
+  },
+  LOG_CLOSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the log is closed',
+    hint: 'Do not append or read after close().',
+  },
+  LOG_WRITE_FAILED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not write {topic}/{partition} durably: {detail}',
+    hint: 'The partition has stopped, because what a failed fsync left on disk is not known. Check disk space and health, then restart: recovery keeps exactly what is whole.',
+  },
+  FOLDER_IN_USE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'data folder {folder} is in use by process {pid}',
+    hint: 'One process writes a data folder. Stop the other process, or give this one another folder.',
+  },
+  STATE_VERSION_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: '{what} has format version {version}; this release reads {supported}',
+    hint: 'It was written by another release. Use that release, or delete the state so that it is rebuilt from the log.',
+  },
+  STATE_FOREIGN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the state in {folder} belongs to {what} {stored}, not to {current}',
+    hint: 'Start with the definitions and the log that wrote it, or delete {folder} so that it is rebuilt from the log.',
+  },
+  ENGINE_STOPPED: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'the engine has stopped: {detail}',
+    hint: 'The first fault is the cause; restart after mending it. Nothing acknowledged is lost.',
+  },
+  FILE_UNREADABLE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'could not read {file}: {detail}',
+    hint: 'Give a readable .parquet or .csv file.',
+  },
+  FILE_COLUMN_MISSING: {
+    kind: 'user',
+    retry: 'never',
+    message: '{file} has no column "{column}", which {what} needs',
+    hint: 'Its columns are: {columns}. Rename the column, or correct the definition.',
+  },
+  FILE_VALUE_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: '{file} row {row}: column "{column}" is {came}',
+    hint: 'Give {allowed} in every row.',
+  },
+} as const satisfies Record<string, Fault>
+
+export type FaultCode = keyof typeof faults
+
+type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never
+
+/** The values that a code's two texts ask for. Leaving one out is a compile error. */
+export type FaultDetails<Code extends FaultCode> = Readonly<
+  Record<Placeholders<(typeof faults)[Code]['message' | 'hint']>, string | number>
+>
+
+/** An expected fault: a code of the catalogue with its texts filled in. */
+export class MillraceError<Code extends FaultCode = FaultCode> extends Error {
+  override readonly name = 'MillraceError'
+  readonly code: Code
+  readonly kind: Fault['kind']
+  readonly retry: Fault['retry']
+  readonly hint: string
+  readonly details: FaultDetails<Code>
+
+  constructor(code: Code, details: FaultDetails<Code>, options?: ErrorOptions) {
+    const fault: Fault = faults[code]
+    super(fill(fault.message, details), options)
+    this.code = code
+    this.kind = fault.kind
+    this.retry = fault.retry
+    this.hint = fill(fault.hint, details)
+    this.details = details
+  }
+}
+
+function fill(text: string, details: Readonly<Record<string, string | number>>): string {
+  return text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole))
+}
+
+/** What an unknown thrown value says of itself, in one line. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,70 @@
+/**
+ * The partitioned log: the store of millrace. Everything else is a view that can be rebuilt from it.
+ *
+ * Offsets count records from 0 in each partition. Callers may rely on these promises, which the conformance suite
+ * (`test/conformance/log.ts`) runs against every adapter:
+ *
+ * 1. `append` resolves only when its records are durable (fsynced, or acknowledged by all in-sync replicas).
+ * 2. `read` and `end` show durable records only, in offset order, without gaps inside one partition.
+ * 3. One call's records are contiguous, in order, and appear together or not at all after a crash.
+ * 4. Calls for one partition are appended in the order in which they were made.
+ * 5. Key, value and headers come back byte for byte; null and empty differ.
+ */
+export interface Log {
+  /** Names this log for ever; a new log never has the id of an older one. */
+  readonly id: string
+
+  /** Creates a topic, or checks that the existing one has as many partitions (`LOG_TOPIC_MISMATCH`). */
+  createTopic(topic: string, options: TopicOptions): Promise<void>
+
+  topics(): readonly TopicDescription[]
+
+  /** Appends to one partition; resolves with the offset of the first record once all are durable. */
+  append(topic: string, partition: number, records: readonly RecordInput[]): Promise<number>
+
+  /**
+   * Durable records from `offset` on: at least one unless `offset` is the end, and no more than about `bytesMax`.
+   * Throws `LOG_OFFSET_OUT_OF_RANGE` below `start` or above `end`.
+   */
+  read(topic: string, partition: number, offset: number, bytesMax: number): Promise<readonly LogRecord[]>
+
+  /** First offset still held. */
+  start(topic: string, partition: number): number
+
+  /** One past the last durable record. */
+  end(topic: string, partition: number): number
+
+  /** The first offset whose record's timestamp is at least `timestampMs`; `end` when there is none. */
+  offsetAt(topic: string, partition: number, timestampMs: number): Promise<number>
+
+  /** Resolves when a record at or after `offset` is durable, or when `signal` aborts. */
+  waitFor(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void>
+
+  close(): Promise<void>
+}
+
+export type TopicOptions = {
+  readonly partitions: number
+  /** Whole segments older than this, by their newest record's timestamp, are deleted. Default: kept for ever. */
+  readonly retentionMs?: number
+}
+
+export type TopicDescription = { readonly topic: string; readonly partitions: number; readonly retentionMs: number | null }
+
+export type Header = readonly [name: string, value: Uint8Array]
+
+export type RecordInput = {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  /** Epoch milliseconds, set by whoever produced the record. */
+  readonly timestampMs: number
+  readonly headers?: readonly Header[]
+}
+
+export type LogRecord = {
+  readonly offset: number
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+}
