@@ -1,0 +1,30 @@
+/**
+ * Tables in files: histories, spines and training sets. One port, adapters by file ending (`parquet/`, `csv/`).
+ *
+ * Values are what JSON could hold, plus bigint: a timestamp column is read as epoch milliseconds (number), a
+ * decimal as a number, a list as an array. CSV holds strings only; whoever reads knows the types it wants.
+ */
+export type TableValue = string | number | bigint | boolean | null | readonly TableValue[]
+
+/** A run of rows in columns: `columns[c][r]`, in the order of the names asked for. */
+export type TableBatch = { readonly rows: number; readonly columns: readonly (readonly TableValue[])[] }
+
+export interface TableReader {
+  readonly columns: readonly string[]
+  /** Null when only reading to the end tells. */
+  readonly rowCount: number | null
+  /** Batches in row order. Throws `FILE_COLUMN_MISSING` and `FILE_UNREADABLE`. */
+  read(columns: readonly string[]): AsyncIterable<TableBatch>
+}
+
+export type TableColumn = {
+  readonly name: string
+  readonly type: 'string' | 'int64' | 'double' | 'boolean' | 'timestamp' | 'list<double>' | 'list<string>'
+  readonly nullable: boolean
+}
+
+/** The file appears under its name only when `close` has resolved; before that it is `<path>.partial`. */
+export interface TableWriter {
+  write(batch: TableBatch): Promise<void>
+  close(): Promise<void>
+}
