@@ -1,0 +1,93 @@
+import { type Duration, parseDuration } from '../base/duration.ts'
+import { type Field, type FieldKind, type Fields, string, timestamp } from '../schema/field.ts'
+
+/** A declared source of events. Everything here is as the author wrote it; the plan checks it. */
+export interface Stream<Name extends string = string, F extends Fields = Fields> {
+  readonly type: 'stream'
+  readonly name: Name
+  readonly topic: string
+  readonly fields: F
+  readonly time: string
+  readonly id: string | null
+  readonly key: string | null
+  readonly lateness: string
+  readonly dedupe: string
+  readonly future: string
+}
+
+type NamesOf<F extends Fields, Kind extends FieldKind> = {
+  [K in keyof F & string]: F[K] extends Field<Kind, never> ? K : never
+}[keyof F & string]
+
+export interface StreamOptions<F extends Fields> {
+  /** The topic that holds its raw events. Default: the stream's name. */
+  readonly topic?: string
+  readonly fields: F
+  /** The timestamp field that says when an event happened. */
+  readonly time: NoInfer<NamesOf<F, 'timestamp'>>
+  /**
+   * The field that tells one event from another, a string or an int. Without it there is no deduplication, and
+   * events of one instant are ordered by partition and offset.
+   */
+  readonly id?: NoInfer<NamesOf<F, 'string' | 'int'>>
+  /** The field that places an event in a partition. Default: the id. Equal ids must have equal keys. */
+  readonly key?: NoInfer<keyof F & string>
+  /** How far behind the newest event of its partition an event may be. Older ones are late. */
+  readonly lateness: Duration
+  /** How far back an id is remembered. Default: the lateness, and at least an hour. */
+  readonly dedupe?: Duration
+  /** How far an event may be ahead of the time at which its record was produced. Default: 5 minutes. */
+  readonly future?: Duration
+}
+
+/** `stream('payments', { fields: { …, at: timestamp() }, time: 'at', id: 'paymentId', lateness: '10m' })` */
+export function stream<const Name extends string, const F extends Fields>(
+  name: Name,
+  options: StreamOptions<F>,
+): Stream<Name, F> {
+  return Object.freeze({
+    type: 'stream',
+    name,
+    topic: options.topic ?? name,
+    fields: Object.freeze({ ...options.fields }),
+    time: options.time,
+    id: options.id ?? null,
+    key: options.key ?? null,
+    lateness: options.lateness,
+    dedupe: options.dedupe ?? longer(options.lateness, '1h'),
+    future: options.future ?? '5m',
+  })
+}
+
+function longer(one: Duration, other: Duration): Duration {
+  const ms = parseDuration(one)
+  return ms !== null && ms > (parseDuration(other) ?? 0) ? one : other
+}
+
+/**
+ * The fields of an event in the common envelope `{ metadata: { event_id, timestamp, source, version },
+ * payload: { user_id, session_id, event_type, properties }, context }`, with your own typed properties beside them.
+ * Spread it into a stream: `stream('activity', { ...envelope({ amount: decimal(2) }), lateness: '10m' })`.
+ */
+export function envelope<const P extends Fields>(properties: P) {
+  const own = Object.entries(properties).map(([name, field]) => [
+    name,
+    field.path === null ? field.at(`payload.properties.${name}`) : field,
+  ])
+  return {
+    topic: 'raw-events',
+    fields: { ...(Object.fromEntries(own) as P), ...envelopeFields } as P & typeof envelopeFields,
+    time: 'timestamp',
+    id: 'event_id',
+  } as const
+}
+
+const envelopeFields = {
+  event_id: string().at('metadata.event_id'),
+  timestamp: timestamp('ms').at('metadata.timestamp'),
+  source: string().optional().at('metadata.source'),
+  version: string().optional().at('metadata.version'),
+  user_id: string().optional().at('payload.user_id'),
+  session_id: string().optional().at('payload.session_id'),
+  event_type: string().optional().at('payload.event_type'),
+}
