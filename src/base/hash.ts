@@ -1,0 +1,14 @@
+import { createHash } from 'node:crypto'
+
+/** SHA-256 in hex: names contents such as plans and files. Not for the hot path. */
+export function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+/** JSON with object keys in code unit order and no undefined members: equal data gives equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) => {
+    if (member === null || typeof member !== 'object' || Array.isArray(member)) return member
+    return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}

@@ -1,0 +1,33 @@
+import type { Aggregation, ColumnType } from './aggregation.ts'
+
+/**
+ * What the kernel needs of a feature view, compiled by the plan: which columns of an event are kept, and what is
+ * aggregated over them in which windows. Nothing here knows names.
+ */
+export type ViewProgram = {
+  /** Evaluated inputs and filters of the aggregations; a filter is a boolean column. */
+  readonly columns: readonly ColumnType[]
+  readonly windows: readonly WindowProgram[]
+  readonly aggregates: readonly AggregateProgram[]
+  /** Whether events keep what breaks a tie of time: only where an aggregation depends on order. */
+  readonly keepsTies: boolean
+  /** The longest `offset + length` of a bounded window; 0 without one. */
+  readonly spanMs: number
+  /** How far before a key's newest event a read may lie and still be exact. */
+  readonly horizonMs: number
+}
+
+/** Events with `t - offset - length <= ts < t - offset`; a null length reaches back to the first event. */
+export type WindowProgram = { readonly lengthMs: number | null; readonly offsetMs: number }
+
+export type AggregateProgram = {
+  readonly aggregation: Aggregation
+  /** Column of the input; null when the aggregation counts events. */
+  readonly input: number | null
+  /** Boolean column; only true counts. Null: every event. */
+  readonly filter: number | null
+  /** Index into `windows`. */
+  readonly window: number
+  /** Whether null inputs are added too; otherwise they are skipped. */
+  readonly takesNull: boolean
+}

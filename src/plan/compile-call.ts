@@ -1,0 +1,186 @@
+import { canonicalJson } from '../base/hash.ts'
+import type { Stream } from '../definition/stream.ts'
+import type { AggregationSpec, ColumnType } from '../kernel/aggregation.ts'
+import { makeAggregation } from '../kernel/aggregations/make-aggregation.ts'
+import type { AggregateProgram, ViewProgram, WindowProgram } from '../kernel/program.ts'
+import { type Evaluator, compileExpression } from '../schema/evaluate.ts'
+import type { AggregateCall, Expression } from '../schema/expression.ts'
+import type { Row } from '../schema/decode.ts'
+import { nameOfType, type TypedNullable, type ValueType } from '../schema/value-type.ts'
+import { typeOf } from './check-expression.ts'
+import { checkDuration } from './check-names.ts'
+import { eventLeaf } from './event-leaf.ts'
+import type { FaultList } from './faults.ts'
+
+/** Gathers the columns, windows and aggregates of a view; what two features share is there once. */
+export type ProgramBuilder = {
+  readonly stream: Stream
+  column(tree: Expression, type: ColumnType): number
+  window(window: WindowProgram): number
+  aggregate(key: string, make: () => AggregateProgram & { readonly ordered: boolean }): number
+  columnEvaluators(): readonly Evaluator<Row>[]
+  build(): ViewProgram
+}
+
+export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBuilder {
+  const columns = new Map<string, { type: ColumnType; evaluate: Evaluator<Row> }>()
+  const windows: WindowProgram[] = []
+  const aggregates = new Map<string, AggregateProgram & { readonly ordered: boolean }>()
+  const leaf = eventLeaf(stream.fields)
+  return {
+    stream,
+    column(tree, type) {
+      const key = canonicalJson(tree)
+      if (!columns.has(key)) columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf) })
+      return [...columns.keys()].indexOf(key)
+    },
+    window(window) {
+      const found = windows.findIndex((one) => one.lengthMs === window.lengthMs && one.offsetMs === window.offsetMs)
+      return found >= 0 ? found : windows.push(window) - 1
+    },
+    aggregate(key, make) {
+      if (!aggregates.has(key)) aggregates.set(key, make())
+      return [...aggregates.keys()].indexOf(key)
+    },
+    columnEvaluators: () => [...columns.values()].map(({ evaluate }) => evaluate),
+    build: () => ({
+      columns: [...columns.values()].map(({ type }) => type),
+      windows,
+      aggregates: [...aggregates.values()].map(({ ordered: _, ...aggregate }) => aggregate),
+      keepsTies: [...aggregates.values()].some(({ ordered }) => ordered),
+      spanMs: Math.max(0, ...windows.map(({ lengthMs, offsetMs }) => (lengthMs ?? 0) + offsetMs)),
+      horizonMs,
+    }),
+  }
+}
+
+/** A field alone keeps its own form (a decimal its scaled integer); anything computed is evaluated once per event. */
+function compileColumn(tree: Expression, stream: Stream, leaf: ReturnType<typeof eventLeaf>): Evaluator<Row> {
+  if (tree.op !== 'field') return compileExpression(tree, leaf)
+  const index = Object.keys(stream.fields).indexOf(tree.name)
+  return (row) => row[index]!
+}
+
+type Context = { readonly builder: ProgramBuilder; readonly faults: FaultList; readonly path: string }
+
+/** Checks one aggregation and gives it a slot in the program. */
+export function compileCall(call: AggregateCall, context: Context): { slot: number; type: TypedNullable } | null {
+  const { builder, faults, path } = context
+  const before = faults.list.length
+  const input = call.input === null ? null : columnType(call.input, 'input', context)
+  const filter = call.filter === null ? null : columnType(call.filter, 'filter', context)
+  if (call.filter !== null && filter !== null && filter.kind !== 'boolean') {
+    faults.add(`${path}.where`, `the filter gives ${nameOfType(filter)}`, 'a filter is a condition')
+  }
+  const window = checkWindow(call, context)
+  if (faults.list.length > before) return null
+  const spec = checkAggregation(call, input, context)
+  if (spec === null) return null
+  const key = canonicalJson(call)
+  const slot = builder.aggregate(key, () => ({
+    aggregation: makeAggregation(spec),
+    input: call.input === null ? null : builder.column(call.input, input!),
+    filter: call.filter === null ? null : builder.column(call.filter, { kind: 'boolean' }),
+    window: builder.window(window),
+    takesNull: spec.name === 'latest',
+    ordered: ['first', 'last', 'lastK', 'latest'].includes(spec.name),
+  }))
+  return { slot, type: resultType(spec) }
+}
+
+function columnType(tree: Expression, what: string, { builder, faults, path }: Context): ColumnType | null {
+  const { name, fields } = builder.stream
+  const found = typeOf(tree, { scope: { kind: 'event', stream: name, fields }, path: `${path}.${what}`, faults })
+  if (found === null) return null
+  if (found.type.kind !== 'list') return found.type
+  faults.add(`${path}.${what}`, `the ${what} gives ${nameOfType(found.type)}`, 'one value; a list only in on.row(…)')
+  return null
+}
+
+function checkWindow({ window }: AggregateCall, { faults, path }: Context): WindowProgram {
+  if (window.over === 'lifetime') {
+    if (window.offset !== null) faults.add(`${path}.offset`, 'a lifetime has an offset', 'leave the offset out')
+    return { lengthMs: null, offsetMs: 0 }
+  }
+  const lengthMs = checkDuration(`${path}.over`, window.over, faults)
+  const offsetMs = window.offset === null ? 0 : checkDuration(`${path}.offset`, window.offset, faults)
+  if (window.over !== undefined && lengthMs === 0) {
+    faults.add(`${path}.over`, `the window ${JSON.stringify(window.over)} is empty`, 'at least 1ms, or "lifetime"')
+  }
+  return { lengthMs, offsetMs }
+}
+
+const lastKMax = 1_000
+const capMax = 1_000_000
+
+function checkAggregation(
+  call: AggregateCall,
+  input: ColumnType | null,
+  { faults, path }: Context,
+): AggregationSpec | null {
+  const { name, options, window } = call
+  if (name === 'count') return { name }
+  if (input === null) {
+    faults.add(path, `"${name}" has no input`, 'name a field, or give an expression of the event')
+    return null
+  }
+  const fault = (problem: string, allowed: string): null => {
+    faults.add(path, problem, allowed)
+    return null
+  }
+  const numeric = input.kind !== 'string' && input.kind !== 'timestamp'
+  switch (name) {
+    case 'sum':
+    case 'mean':
+      return numeric ? { name, input } : fault(`"${name}" got ${nameOfType(input)}`, 'it takes numbers and booleans')
+    case 'variance':
+    case 'stddev':
+      return numeric
+        ? { name, input, of: options.of ?? 'sample' }
+        : fault(`"${name}" got ${nameOfType(input)}`, 'it takes numbers and booleans')
+    case 'min':
+    case 'max':
+    case 'first':
+    case 'last':
+    case 'latest':
+      return { name, input }
+    case 'lastK': {
+      const { k = 0 } = options
+      if (Number.isInteger(k) && k >= 1 && k <= lastKMax) return { name, input, k }
+      return fault(`"lastK" got k = ${k}`, `a whole number from 1 to ${lastKMax}`)
+    }
+    case 'distinctCount': {
+      const { cap = null } = options
+      if (cap === null && window.over === 'lifetime') {
+        return fault('"distinctCount" over a lifetime has no bound', 'add cap: 10000, or use a window')
+      }
+      if (cap === null || (Number.isInteger(cap) && cap >= 1 && cap <= capMax)) return { name, input, cap }
+      return fault(`"distinctCount" got cap = ${cap}`, `a whole number from 1 to ${capMax}`)
+    }
+    default:
+      return fault(`aggregation "${name}" does not exist`, 'see the Aggregations interface')
+  }
+}
+
+function resultType(spec: AggregationSpec): TypedNullable {
+  switch (spec.name) {
+    case 'count':
+    case 'distinctCount':
+      return { type: { kind: 'int' }, nullable: false }
+    case 'sum':
+      return { type: sumType(spec.input), nullable: false }
+    case 'mean':
+    case 'variance':
+    case 'stddev':
+      return { type: { kind: 'float' }, nullable: true }
+    case 'lastK':
+      return { type: { kind: 'list', of: spec.input }, nullable: false }
+    default:
+      return { type: spec.input, nullable: true }
+  }
+}
+
+/** A sum may leave the safe integers; it is rounded once, to the nearest number. */
+function sumType(input: ColumnType): ValueType {
+  return input.kind === 'boolean' ? { kind: 'int' } : { kind: 'float' }
+}

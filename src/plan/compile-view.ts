@@ -1,0 +1,167 @@
+import { parseDuration } from '../base/duration.ts'
+import { canonicalJson } from '../base/hash.ts'
+import type { FeatureView } from '../definition/feature-view.ts'
+import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
+import { emptyAggregates } from '../kernel/read.ts'
+import { compileExpression, type Evaluator } from '../schema/evaluate.ts'
+import { type AggregateCall, type Expression, walk } from '../schema/expression.ts'
+import { floatMagnitudeMax, type Row } from '../schema/decode.ts'
+import { encodeKey } from '../schema/key-codec.ts'
+import { nameOfType, type TypedNullable } from '../schema/value-type.ts'
+import { typeOf } from './check-expression.ts'
+import { compileCall, type ProgramBuilder, makeProgramBuilder } from './compile-call.ts'
+import { expressionText } from './expression-text.ts'
+import type { FaultList } from './faults.ts'
+import { checkDuration, checkName } from './check-names.ts'
+import { eventLeaf } from './event-leaf.ts'
+import type { FeaturePlan, KeyColumn, ViewPlan } from './plan.ts'
+
+/** Checks a feature view and compiles it. Null when it has faults, all of which are reported. */
+export function compileView(view: FeatureView, faults: FaultList): ViewPlan | null {
+  const path = view.name
+  const before = faults.list.length
+  checkName(path, 'feature view', view.name, faults)
+  const keys = compileKeys(view, faults)
+  const horizonMs = checkDuration(`${path}.horizon`, view.horizon, faults)
+  const ttlMs = view.ttl === null ? null : checkDuration(`${path}.ttl`, view.ttl, faults)
+  const where = compileWhere(view, faults)
+  const builder = makeProgramBuilder(view.from, horizonWithSkew(view, horizonMs))
+  const features = Object.entries(view.features).map(([name, { tree }]) =>
+    compileFeature(name, tree, { builder, faults, path: `${path}.features.${name}` }),
+  )
+  if (features.length === 0) faults.add(`${path}.features`, 'the view has no feature', 'declare at least one')
+  if (faults.list.length > before) return null
+
+  const program = builder.build()
+  const compiled = features as CompiledFeature[]
+  const finish = (aggregates: readonly FeatureValue[]): FeatureValue[] => {
+    const values: FeatureValue[] = []
+    for (const feature of compiled) values.push(feature.evaluate(aggregates))
+    return values
+  }
+  return {
+    name: view.name,
+    stream: view.from.name,
+    entity: view.entity.name,
+    keys,
+    program,
+    features: compiled.map(({ plan }) => plan),
+    ttlMs,
+    empty: finish(emptyAggregates(program)),
+    project: makeProjection(view, { keys, where, columns: builder.columnEvaluators() }),
+    finish,
+  }
+}
+
+/** A read at the clock's now must never be older than the horizon, even if an event is ahead of the clock. */
+function horizonWithSkew(view: FeatureView, horizonMs: number): number {
+  return Math.max(horizonMs, parseDuration(view.from.future) ?? 0)
+}
+
+function compileKeys(view: FeatureView, faults: FaultList): KeyColumn[] {
+  return Object.entries(view.entity.keys).map(([name, field]) => {
+    const column = view.keys[name] ?? name
+    const path = `${view.name}.keys.${name}`
+    const found = Object.hasOwn(view.from.fields, column) ? view.from.fields[column] : undefined
+    if (found === undefined) {
+      faults.unknown(path, `field of stream "${view.from.name}"`, {
+        name: column,
+        declared: Object.keys(view.from.fields),
+      })
+    } else if (found.kind !== field.kind || found.scale !== field.scale) {
+      faults.add(
+        path,
+        `field "${column}" is ${found.kind} in stream "${view.from.name}" and ${field.kind} in entity "${view.entity.name}"`,
+        'a join key has one type everywhere',
+      )
+    }
+    return { name, field, column }
+  })
+}
+
+function compileWhere(view: FeatureView, faults: FaultList): Evaluator<Row> | null {
+  if (view.where === null) return null
+  const scope = { kind: 'event', stream: view.from.name, fields: view.from.fields } as const
+  const type = typeOf(view.where, { scope, path: `${view.name}.where`, faults })
+  if (type === null) return null
+  if (type.type.kind !== 'boolean') {
+    faults.add(`${view.name}.where`, `the filter gives ${nameOfType(type.type)}`, 'a filter is a condition')
+    return null
+  }
+  return compileExpression(view.where, eventLeaf(view.from.fields))
+}
+
+type CompiledFeature = { readonly plan: FeaturePlan; readonly evaluate: Evaluator<readonly FeatureValue[]> }
+type FeatureContext = { readonly builder: ProgramBuilder; readonly faults: FaultList; readonly path: string }
+
+function compileFeature(
+  name: string,
+  tree: Expression,
+  { builder, faults, path }: FeatureContext,
+): CompiledFeature | null {
+  checkName(path, 'feature', name, faults)
+  const pushed = liftLists(tree)
+  const slots = new Map<string, number>()
+  const typeOfCall = (call: AggregateCall, at: string): TypedNullable | null => {
+    const compiled = compileCall(call, { builder, faults, path: at })
+    if (compiled === null) return null
+    slots.set(canonicalJson(call), compiled.slot)
+    return compiled.type
+  }
+  const type = typeOf(pushed, { scope: { kind: 'feature', typeOfCall }, path, faults })
+  let aggregates = 0
+  walk(pushed, (node) => {
+    if (node.op === 'aggregate') aggregates += 1
+  })
+  if (aggregates === 0 && type !== null) {
+    faults.add(path, 'the feature aggregates nothing', 'use at least one of on.count, on.sum, on.mean, …')
+  }
+  if (type === null || aggregates === 0) return null
+  const evaluate = compileExpression<readonly FeatureValue[]>(pushed, (leaf) => {
+    const slot = leaf.op === 'aggregate' ? slots.get(canonicalJson(leaf.call))! : 0
+    return (values) => values[slot]!
+  })
+  const plan = { name, ...type, text: expressionText(tree), aggregates: [...new Set(slots.values())] }
+  return { plan, evaluate }
+}
+
+/**
+ * `row(oneHot(x))` is `oneHot(row(x))`: the list is made when the value is read, so that what is kept per event
+ * stays a plain value.
+ */
+function liftLists(tree: Expression): Expression {
+  if (tree.op !== 'aggregate' || tree.call.name !== 'latest' || tree.call.input?.op !== 'oneHot') return tree
+  const { input } = tree.call
+  const [operand] = input.args
+  return { ...input, args: [{ op: 'aggregate', call: { ...tree.call, input: operand! } }] }
+}
+
+type Projection = {
+  readonly keys: readonly KeyColumn[]
+  readonly where: Evaluator<Row> | null
+  readonly columns: readonly Evaluator<Row>[]
+}
+
+function makeProjection(view: FeatureView, { keys, where, columns }: Projection): ViewPlan['project'] {
+  const names = Object.keys(view.from.fields)
+  const kinds = keys.map(({ field }) => field.kind)
+  const keyIndexes = keys.map(({ column }) => names.indexOf(column))
+  return ({ row, ts, tie }) => {
+    const keyValues: (string | number | boolean)[] = []
+    for (const index of keyIndexes) {
+      const value = row[index]!
+      if (value === null) return { outcome: 'unkeyed' }
+      keyValues.push(value)
+    }
+    if (where !== null && where(row) !== true) return { outcome: 'filtered' }
+    const values: ColumnValue[] = []
+    for (const column of columns) values.push(bounded(column(row)))
+    return { outcome: 'applied', key: encodeKey(kinds, keyValues), event: { ts, tie, values } }
+  }
+}
+
+/** Exact sums hold any number of floats up to this magnitude; a derived value beyond it counts as no number. */
+function bounded(value: FeatureValue): ColumnValue {
+  if (typeof value === 'number' && Math.abs(value) > floatMagnitudeMax) return null
+  return value as ColumnValue
+}

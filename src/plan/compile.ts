@@ -1,0 +1,234 @@
+import { canonicalJson, sha256 } from '../base/hash.ts'
+import type { Definition } from '../definition/definition.ts'
+import type { Entity } from '../definition/entity.ts'
+import type { FeatureService } from '../definition/feature-service.ts'
+import type { FeatureView } from '../definition/feature-view.ts'
+import type { Stream } from '../definition/stream.ts'
+import { makeEventDecoder } from '../schema/decode.ts'
+import { type Fields, pathOf } from '../schema/field.ts'
+import { checkDuration, checkName } from './check-names.ts'
+import { compileView } from './compile-view.ts'
+import { FaultList } from './faults.ts'
+import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
+
+/** Raised when the same definitions would give other values or other bytes: part of every plan's hash. */
+const kernelVersion = 1
+
+/**
+ * Checks definitions, with everything they refer to, and compiles them. Throws `DEFINITION` with all faults at once.
+ *
+ * @param timeZoneData version of the machine's time-zone data; part of the hash where a zone other than UTC is used.
+ */
+export function compile(definitions: readonly Definition[], timeZoneData = 'none'): Plan {
+  const faults = new FaultList()
+  const found = gather(definitions, faults)
+  const compiled = new Map<FeatureView, ViewPlan>()
+  for (const stream of found.streams) checkStream(stream, faults)
+  for (const entity of found.entities) checkEntity(entity, faults)
+  for (const view of found.views) {
+    const plan = compileView(view, faults)
+    if (plan !== null) compiled.set(view, plan)
+  }
+  for (const service of found.services) checkService(service, faults)
+  if (found.views.length === 0) faults.add('definitions', 'there is no feature view', 'declare at least one')
+  faults.throwIfAny()
+
+  const views = found.views.map((view) => compiled.get(view)!)
+  const services: ServicePlan[] = found.services.map(({ name, views: parts }) => ({
+    name,
+    views: parts.map((view) => compiled.get(view)!),
+  }))
+  const content = canonicalJson({ kernelVersion, ...describable(found) })
+  const zones = /"zone":"(?!UTC")/.test(content) ? timeZoneData : 'UTC'
+  return {
+    hash: sha256(`${content}\n${zones}`),
+    streams: found.streams.map((stream) => compileStream(stream, views)),
+    views,
+    services,
+  }
+}
+
+type Found = {
+  readonly entities: readonly Entity[]
+  readonly streams: readonly Stream[]
+  readonly views: readonly FeatureView[]
+  readonly services: readonly FeatureService[]
+}
+
+/** Everything that is declared or referred to, once each; two things of one kind and name are a fault. */
+function gather(definitions: readonly Definition[], faults: FaultList): Found {
+  const all = new Set<Definition>()
+  const visit = (definition: Definition): void => {
+    if (all.has(definition)) return
+    all.add(definition)
+    if (definition.type === 'featureService') definition.views.forEach(visit)
+    if (definition.type === 'featureView') {
+      visit(definition.from)
+      visit(definition.entity)
+    }
+  }
+  definitions.forEach(visit)
+  const names = new Set<string>()
+  for (const { type, name } of all) {
+    if (names.has(`${type} ${name}`)) {
+      faults.add(name, `there are two definitions of kind ${type} with this name`, 'names are unique within a kind')
+    }
+    names.add(`${type} ${name}`)
+  }
+  const ofType = <T extends Definition['type']>(type: T) =>
+    [...all].filter((one): one is Extract<Definition, { type: T }> => one.type === type)
+  return {
+    entities: ofType('entity'),
+    streams: ofType('stream'),
+    views: ofType('featureView'),
+    services: ofType('featureService'),
+  }
+}
+
+/** Definitions as data: what two plans must share to be the same. */
+function describable(found: Found): Readonly<Record<string, unknown>> {
+  return {
+    entities: found.entities,
+    streams: found.streams,
+    views: found.views.map(({ from, entity, features, ...view }) => ({
+      ...view,
+      from: from.name,
+      entity: entity.name,
+      features: Object.entries(features).map(([name, { tree }]) => ({ name, tree })),
+    })),
+    services: found.services.map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
+  }
+}
+
+const topicPattern = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+const fieldCountMax = 1_000
+
+function checkStream(stream: Stream, faults: FaultList): void {
+  const path = stream.name
+  checkName(path, 'stream', stream.name, faults)
+  if (!topicPattern.test(stream.topic)) {
+    faults.add(
+      `${path}.topic`,
+      `${JSON.stringify(stream.topic)} is no topic`,
+      '1 to 249 letters, digits, ".", "_", "-"',
+    )
+  }
+  checkFields(`${path}.fields`, stream.fields, faults)
+  checkColumn(stream, { part: 'time', name: stream.time, kinds: ['timestamp'], required: true }, faults)
+  if (stream.id !== null) {
+    checkColumn(stream, { part: 'id', name: stream.id, kinds: ['string', 'int'], required: true }, faults)
+  }
+  if (stream.key !== null) checkColumn(stream, { part: 'key', name: stream.key, kinds: null, required: false }, faults)
+  const latenessMs = checkDuration(`${path}.lateness`, stream.lateness, faults)
+  const dedupeMs = checkDuration(`${path}.dedupe`, stream.dedupe, faults)
+  checkDuration(`${path}.future`, stream.future, faults)
+  if (stream.id !== null && dedupeMs < latenessMs) {
+    faults.add(
+      `${path}.dedupe`,
+      `ids are remembered for ${stream.dedupe}, less than the lateness ${stream.lateness}`,
+      'remember them at least as long, or a resent event would count twice',
+    )
+  }
+}
+
+type Column = { part: string; name: string; kinds: readonly string[] | null; required: boolean }
+
+function checkColumn(
+  { name: stream, fields }: Stream,
+  { part, name, kinds, required }: Column,
+  faults: FaultList,
+): void {
+  const path = `${stream}.${part}`
+  const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+  if (field === undefined) {
+    faults.unknown(path, `field of stream "${stream}"`, { name, declared: Object.keys(fields) })
+    return
+  }
+  if (kinds !== null && !kinds.includes(field.kind)) {
+    faults.add(path, `field "${name}" is ${field.kind}`, `${part} is ${kinds.join(' or ')}`)
+  }
+  if (required && field.presence !== 'required') {
+    faults.add(path, `field "${name}" may be null`, `${part} is in every event: no optional() or nullable()`)
+  }
+}
+
+function checkEntity(entity: Entity, faults: FaultList): void {
+  checkName(entity.name, 'entity', entity.name, faults)
+  checkFields(`${entity.name}.keys`, entity.keys, faults)
+  for (const [name, field] of Object.entries(entity.keys)) {
+    if (field.presence !== 'required') faults.add(`${entity.name}.keys.${name}`, 'a join key may be null', 'never null')
+  }
+}
+
+function checkFields(path: string, fields: Fields, faults: FaultList): void {
+  const names = Object.keys(fields)
+  if (names.length === 0 || names.length > fieldCountMax) {
+    faults.add(path, `there are ${names.length} fields`, `1 to ${fieldCountMax}`)
+  }
+  for (const name of names) {
+    checkName(`${path}.${name}`, 'field', name, faults)
+    const field = fields[name]!
+    const { scale } = field
+    if (field.kind === 'decimal' && !(Number.isInteger(scale) && scale !== null && scale >= 0 && scale <= 9)) {
+      faults.add(`${path}.${name}`, `a decimal has scale ${scale}`, 'a whole number from 0 to 9')
+    }
+    if (
+      !pathOf(name, field)
+        .split('.')
+        .every((step) => step.length > 0)
+    ) {
+      faults.add(`${path}.${name}`, `the path "${pathOf(name, field)}" has an empty step`, 'names joined by dots')
+    }
+  }
+}
+
+/** A service is one vector: a name stands for one feature, a join key for one type. */
+function checkService(service: FeatureService, faults: FaultList): void {
+  checkName(service.name, 'feature service', service.name, faults)
+  if (service.views.length === 0) faults.add(`${service.name}.views`, 'the service has no view', 'at least one')
+  const features = new Map<string, string>()
+  const keys = new Map<string, { kind: string; view: string }>()
+  for (const view of service.views) {
+    for (const name of Object.keys(view.features)) {
+      const other = features.get(name)
+      if (other !== undefined) {
+        const fault = `feature "${name}" is in both "${other}" and "${view.name}"`
+        faults.add(`${service.name}.views`, fault, 'rename one of them: a vector has one value per name')
+      }
+      features.set(name, view.name)
+    }
+    for (const [name, { kind }] of Object.entries(view.entity.keys)) {
+      const other = keys.get(name)
+      if (other !== undefined && other.kind !== kind) {
+        const fault = `join key "${name}" is ${other.kind} in "${other.view}" and ${kind} in "${view.name}"`
+        faults.add(`${service.name}.views`, fault, 'one type per join key')
+      }
+      keys.set(name, { kind, view: view.name })
+    }
+  }
+}
+
+function compileStream(stream: Stream, views: readonly ViewPlan[]): StreamPlan {
+  const names = Object.keys(stream.fields)
+  const id = stream.id === null ? null : names.indexOf(stream.id)
+  const key = stream.key === null ? null : names.indexOf(stream.key)
+  const own = views.filter((view) => view.stream === stream.name)
+  const none = new FaultList()
+  const keyColumns = own.flatMap((view) => view.keys.map(({ column }) => names.indexOf(column)))
+  return {
+    name: stream.name,
+    topic: stream.topic,
+    fields: stream.fields,
+    decode: makeEventDecoder(stream.fields),
+    time: names.indexOf(stream.time),
+    id,
+    placement: key ?? id,
+    keyColumns: [...new Set([...(id === null ? [] : [id]), ...(key === null ? [] : [key]), ...keyColumns])],
+    rules: {
+      latenessMs: checkDuration('', stream.lateness, none),
+      dedupeMs: checkDuration('', stream.dedupe, none),
+      futureMs: checkDuration('', stream.future, none),
+    },
+    views: own,
+  }
+}

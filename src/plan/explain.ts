@@ -1,0 +1,68 @@
+import { formatDuration } from '../base/duration.ts'
+import { nameOfType } from '../schema/value-type.ts'
+import { pathOf } from '../schema/field.ts'
+import type { Plan, StreamPlan, ViewPlan } from './plan.ts'
+
+/** The plan for people: topics, streams with their verdict rules, views with windows and bounds, services. */
+export function explainPlan(plan: Plan): string {
+  return [
+    `plan ${plan.hash.slice(0, 12)}`,
+    ...plan.streams.map(explainStream),
+    ...plan.views.map(explainView),
+    ...plan.services.map(
+      ({ name, views }) => `\nfeature service ${name}: ${views.map((view) => view.name).join(', ')}`,
+    ),
+  ].join('\n')
+}
+
+function explainStream({ name, topic, fields, time, id, placement, rules }: StreamPlan): string {
+  const names = Object.keys(fields)
+  const rows = names.map((field) => {
+    const { kind, scale, presence } = fields[field]!
+    const at = pathOf(field, fields[field]!) === field ? '' : ` at ${pathOf(field, fields[field]!)}`
+    return [field, `${kind}${scale === null ? '' : `(${scale})`}${presence === 'required' ? '' : `, ${presence}`}${at}`]
+  })
+  const dedupe = id === null ? 'none (no id)' : `${formatDuration(rules.dedupeMs)} by ${names[id]}`
+  return [
+    `\nstream ${name}`,
+    `  topic      ${topic} → dead-letter-queue (refused), late-events (late)`,
+    `  placed by  ${placement === null ? 'the bytes of the event' : names[placement]}`,
+    `  time       ${names[time]}, late after ${formatDuration(rules.latenessMs)}, refused ${formatDuration(rules.futureMs)} ahead`,
+    `  dedupe     ${dedupe}`,
+    '  fields',
+    ...table(rows).map((line) => `    ${line}`),
+  ].join('\n')
+}
+
+function explainView(view: ViewPlan): string {
+  const { program } = view
+  const keys = view.keys.map(
+    ({ name, field, column }) => `${name} ${field.kind}${column === name ? '' : ` = ${column}`}`,
+  )
+  const rows = view.features.map(({ name, type, nullable, text }) => [
+    name,
+    `${nameOfType(type)}${nullable ? ' | null' : ''}`,
+    text,
+  ])
+  const keptMs = program.spanMs + program.horizonMs
+  const lifetime = program.aggregates.filter(({ window }) => program.windows[window]!.lengthMs === null).length
+  return [
+    `\nfeature view ${view.name}`,
+    `  from       ${view.stream} by ${view.entity} (${keys.join(', ')})`,
+    `  exact      to the millisecond, for reads back to ${formatDuration(program.horizonMs)} before a key's newest event`,
+    `  per key    the events of ${formatDuration(keptMs)} in ${program.columns.length} columns, ${lifetime} lifetime aggregates`,
+    `  ttl        ${view.ttlMs === null ? 'none' : formatDuration(view.ttlMs)}`,
+    '  features',
+    ...table(rows).map((line) => `    ${line}`),
+  ].join('\n')
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}

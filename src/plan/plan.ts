@@ -1,0 +1,70 @@
+import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { KernelEvent } from '../kernel/event-columns.ts'
+import type { ViewProgram } from '../kernel/program.ts'
+import type { VerdictRules } from '../kernel/verdict.ts'
+import type { EventDecoder, Row } from '../schema/decode.ts'
+import type { Field, Fields } from '../schema/field.ts'
+import type { ValueType } from '../schema/value-type.ts'
+
+/** A checked, named, compiled set of definitions. Building one does nothing but compute. */
+export type Plan = {
+  /** Over the definitions and everything else a value depends on: kernel version, time-zone data where used. */
+  readonly hash: string
+  readonly streams: readonly StreamPlan[]
+  readonly views: readonly ViewPlan[]
+  readonly services: readonly ServicePlan[]
+}
+
+export type StreamPlan = {
+  readonly name: string
+  readonly topic: string
+  readonly fields: Fields
+  readonly decode: EventDecoder
+  /** Indexes into a row. */
+  readonly time: number
+  readonly id: number | null
+  /** What places an event in a partition: the key, else the id, else null (the raw bytes). */
+  readonly placement: number | null
+  /** Columns whose text is kept as an id or a key, and so is bounded in length. */
+  readonly keyColumns: readonly number[]
+  readonly rules: VerdictRules
+  readonly views: readonly ViewPlan[]
+}
+
+/** An accepted event: what is folded into every view of its stream. */
+export type AcceptedEvent = { readonly row: Row; readonly ts: number; readonly tie: string | number }
+
+export type Projected =
+  | { readonly outcome: 'applied'; readonly key: Uint8Array; readonly event: KernelEvent }
+  | { readonly outcome: 'filtered' | 'unkeyed' }
+
+export type ViewPlan = {
+  readonly name: string
+  readonly stream: string
+  readonly entity: string
+  /** Join keys in declared order. */
+  readonly keys: readonly KeyColumn[]
+  readonly program: ViewProgram
+  readonly features: readonly FeaturePlan[]
+  readonly ttlMs: number | null
+  /** The values of a key without events. */
+  readonly empty: readonly FeatureValue[]
+  /** From an accepted event to the view's key and columns. */
+  project(event: AcceptedEvent): Projected
+  /** From the values of the program's aggregates to those of the features. */
+  finish(aggregates: readonly FeatureValue[]): FeatureValue[]
+}
+
+export type KeyColumn = { readonly name: string; readonly field: Field; readonly column: string }
+
+export type FeaturePlan = {
+  readonly name: string
+  readonly type: ValueType
+  readonly nullable: boolean
+  /** As a reader understands it: `mean(amount) over 30d`. */
+  readonly text: string
+  /** The aggregates it is made of, as indexes into the program. */
+  readonly aggregates: readonly number[]
+}
+
+export type ServicePlan = { readonly name: string; readonly views: readonly ViewPlan[] }

@@ -1,0 +1,29 @@
+import { ByteWriter } from '../base/bytes.ts'
+import type { FieldKind } from './field.ts'
+
+/** Text in a key or an id is at most this many UTF-8 bytes: keys live in memory and in a store with short keys. */
+export const keyTextBytesMax = 512
+
+const kindTags: Readonly<Record<FieldKind, number>> = { string: 1, int: 2, float: 3, decimal: 4, boolean: 5, timestamp: 6 }
+
+/**
+ * The bytes of a key: per join key, in declared order, a tag of its kind, then its length-prefixed text or its number.
+ * `1` and `"1"` differ, and ("a", "bc") differs from ("ab", "c").
+ */
+export function encodeKey(kinds: readonly FieldKind[], values: readonly (string | number | boolean)[]): Uint8Array {
+  const writer = new ByteWriter()
+  for (let index = 0; index < kinds.length; index++) {
+    const kind = kinds[index]!
+    const value = values[index]!
+    writer.u8(kindTags[kind])
+    if (typeof value === 'string') writer.string(value)
+    else if (typeof value === 'boolean') writer.u8(value ? 1 : 0)
+    else if (kind === 'float') writer.f64(value)
+    else writer.zigzag(value)
+  }
+  return writer.finish()
+}
+
+export function isKeyText(value: string): boolean {
+  return value.length <= keyTextBytesMax / 3 || Buffer.byteLength(value) <= keyTextBytesMax
+}
