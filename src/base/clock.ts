@@ -9,6 +9,8 @@ export interface Clock {
   elapsed(): number
   /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Resolves after everything that already waits has had its turn: what a long loop calls now and then. */
+  turn(): Promise<void>
 }
 
 export const systemClock: Clock = {
@@ -28,6 +30,7 @@ export const systemClock: Clock = {
       const timer = setTimeout(done, ms)
       signal?.addEventListener('abort', done, { once: true })
     }),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
 }
 
 /** A clock set by hand. Sleeping moves it forward and yields once, so that nothing ever waits for real. */
@@ -40,6 +43,7 @@ export function makeManualClock(startMs: number): Clock & { set(nowMs: number): 
       nowMs += ms
       await Promise.resolve()
     },
+    turn: () => Promise.resolve(),
     set: (value) => {
       nowMs = value
     },

@@ -9,8 +9,6 @@ export type VerdictRules = {
   readonly latenessMs: number
   /** An id is a duplicate while its first event is no more than this older than the watermark. */
   readonly dedupeMs: number
-  /** An event further than this ahead of its record's own timestamp is refused. */
-  readonly futureMs: number
 }
 
 /** The ids that a judge remembers: id → time of its first event and a hash of its payload. */
@@ -45,11 +43,6 @@ export class Judge {
 
   get seenCount(): number {
     return this.#seen.size
-  }
-
-  /** Whether an event is so far ahead of its record that it must be refused. */
-  isTooFarAhead(ts: number, recordTimestampMs: number): boolean {
-    return ts > recordTimestampMs + this.#rules.futureMs
   }
 
   /** The verdict on a well-formed event. An accepted one moves the watermark and is remembered. */

@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.ts'
+import { formatDuration } from '../base/duration.ts'
 import { murmur2 } from '../base/murmur2.ts'
 import { Judge, type SeenIds } from '../kernel/verdict.ts'
-import type { Refusal } from '../schema/decode.ts'
+import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
 import type { AcceptedEvent, StreamPlan } from './plan.ts'
@@ -57,45 +58,43 @@ export class Intake {
   }
 
   take(record: SourceRecord): Taken {
-    const { time, id } = this.#stream
     this.#remembered = null
-    if (record.value === null) {
-      return refused({ code: 'SHAPE', path: '', came: 'a record without a value', allowed: 'a JSON object' })
-    }
-    const decoded = this.#stream.decode(record.value)
-    if ('refusals' in decoded) return { verdict: 'refused', refusals: decoded.refusals }
-    const { row } = decoded
-    const ts = Number(row[time])
-    const faults = this.#refusalsOf(row, ts, record)
-    if (faults.length > 0) return { verdict: 'refused', refusals: faults }
+    const inspected = inspect(this.#stream, record)
+    if ('refusals' in inspected) return { verdict: 'refused', refusals: inspected.refusals }
+    const { row, ts } = inspected
+    const { id } = this.#stream
     const eventId = id === null ? null : (row[id] as string | number)
-    const hash = eventId === null ? 0 : murmur2(record.value)
+    const hash = eventId === null ? 0 : murmur2(record.value!)
     const { verdict, conflict } = this.#judge.judge({ id: eventId, ts, hash })
     if (verdict === 'duplicate') return { verdict, conflict }
     if (verdict === 'late') return { verdict, ts, watermark: this.#judge.watermark }
     if (eventId !== null) this.#remembered = { id: eventId, ts, hash }
     return { verdict, event: { row, ts, tie: eventId ?? coordinateTie(this.#partition, record.offset) } }
   }
-
-  /** What no field alone can tell: the record's own time, and text too long for a key. */
-  #refusalsOf(row: AcceptedEvent['row'], ts: number, record: SourceRecord): Refusal[] {
-    const { fields, keyColumns, time } = this.#stream
-    const names = Object.keys(fields)
-    const found: Refusal[] = []
-    for (const column of keyColumns) {
-      const value = row[column]
-      if (typeof value !== 'string' || isKeyText(value)) continue
-      const allowed = `at most ${keyTextBytesMax} bytes of text in an id or a key`
-      found.push({ code: 'SIZE', path: names[column]!, came: `${Buffer.byteLength(value)} bytes`, allowed })
-    }
-    if (this.#judge.isTooFarAhead(ts, record.timestampMs)) {
-      const allowed = `no more than the stream's bound ahead of its record, ${formatInstant(record.timestampMs)}`
-      found.push({ code: 'FUTURE', path: names[time]!, came: formatInstant(ts), allowed })
-    }
-    return found
-  }
 }
 
-function refused(refusal: Refusal): Taken {
-  return { verdict: 'refused', refusals: [refusal] }
+export type Inspected = { readonly row: Row; readonly ts: number } | { readonly refusals: readonly Refusal[] }
+
+/** Everything that can be said of a record without knowing any other: well formed, or refused with all reasons. */
+export function inspect(stream: StreamPlan, record: Omit<SourceRecord, 'offset'>): Inspected {
+  if (record.value === null) {
+    return { refusals: [{ code: 'SHAPE', path: '', came: 'a record without a value', allowed: 'a JSON object' }] }
+  }
+  const decoded = stream.decode(record.value)
+  if ('refusals' in decoded) return decoded
+  const { row } = decoded
+  const names = Object.keys(stream.fields)
+  const refusals: Refusal[] = []
+  for (const column of stream.keyColumns) {
+    const value = row[column]
+    if (typeof value !== 'string' || isKeyText(value)) continue
+    const allowed = `at most ${keyTextBytesMax} bytes of text in an id or a key`
+    refusals.push({ code: 'SIZE', path: names[column]!, came: `${Buffer.byteLength(value)} bytes`, allowed })
+  }
+  const ts = Number(row[stream.time])
+  if (ts > record.timestampMs + stream.rules.futureMs) {
+    const allowed = `at most ${formatDuration(stream.rules.futureMs)} ahead of its record, ${formatInstant(record.timestampMs)}`
+    refusals.push({ code: 'FUTURE', path: names[stream.time]!, came: formatInstant(ts), allowed })
+  }
+  return refusals.length === 0 ? { row, ts } : { refusals }
 }

@@ -27,7 +27,8 @@ export type StreamPlan = {
   readonly placement: number | null
   /** Columns whose text is kept as an id or a key, and so is bounded in length. */
   readonly keyColumns: readonly number[]
-  readonly rules: VerdictRules
+  /** An event further than `futureMs` ahead of its record's own timestamp is refused. */
+  readonly rules: VerdictRules & { readonly futureMs: number }
   readonly views: readonly ViewPlan[]
 }
 

@@ -1,0 +1,90 @@
+import type { KernelEvent } from '../kernel/event-columns.ts'
+import { applyEvent, type KeyState, makeKeyState } from '../kernel/key-state.ts'
+import { decodeState, encodeState } from '../kernel/state-codec.ts'
+import type { ViewPlan } from '../plan/plan.ts'
+import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
+import { stateKey } from './store-keys.ts'
+
+type Entry = { readonly state: KeyState; readonly key: Uint8Array; dirty: boolean }
+
+/**
+ * The states of one view: those touched lately in memory, all others in the store. What changed since the last
+ * checkpoint stays in memory until the next one has it.
+ */
+export class StateTable {
+  readonly #view: ViewPlan
+  readonly #store: OnlineStore
+  readonly #keysMax: number
+  readonly #entries = new Map<string, Entry>()
+  readonly #dirty: Entry[] = []
+
+  /** @param keysMax keys held in memory beyond those that changed since the last checkpoint. */
+  constructor(view: ViewPlan, store: OnlineStore, keysMax: number) {
+    this.#view = view
+    this.#store = store
+    this.#keysMax = keysMax
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.length
+  }
+
+  get cachedCount(): number {
+    return this.#entries.size
+  }
+
+  /** Null when no event of the key was ever applied. The state belongs to the table: copy it before changing it. */
+  read(key: Uint8Array): KeyState | null {
+    return this.#find(key)?.state ?? null
+  }
+
+  apply(key: Uint8Array, event: KernelEvent): void {
+    let entry = this.#find(key)
+    if (entry === null) {
+      entry = { state: makeKeyState(this.#view.program), key, dirty: false }
+      this.#entries.set(nameOfKey(key), entry)
+    }
+    applyEvent(this.#view.program, entry.state, event)
+    if (entry.dirty) return
+    entry.dirty = true
+    this.#dirty.push(entry)
+  }
+
+  /** The states that changed since the last call, encoded as they are now. The caller makes them durable. */
+  takeChanges(): StoreChange[] {
+    const changes = this.#dirty.map((entry): StoreChange => {
+      entry.dirty = false
+      return [stateKey(this.#view.name, entry.key), encodeState(this.#view.program, entry.state)]
+    })
+    this.#dirty.length = 0
+    return changes
+  }
+
+  /** Forgets the longest-held states that the store has too. Call only when no checkpoint is being written. */
+  evict(): void {
+    let excess = this.#entries.size - this.#keysMax
+    if (excess <= 0) return
+    for (const [name, entry] of this.#entries) {
+      if (entry.dirty) continue
+      this.#entries.delete(name)
+      excess -= 1
+      if (excess <= 0) return
+    }
+  }
+
+  #find(key: Uint8Array): Entry | null {
+    const name = nameOfKey(key)
+    const cached = this.#entries.get(name)
+    if (cached !== undefined) return cached
+    const stored = this.#store.get(stateKey(this.#view.name, key))
+    if (stored === undefined) return null
+    const entry = { state: decodeState(this.#view.program, stored), key, dirty: false }
+    this.#entries.set(name, entry)
+    return entry
+  }
+}
+
+/** One character per byte: a string that equals another exactly when the bytes do. */
+function nameOfKey(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}
