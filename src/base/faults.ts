@@ -98,6 +98,42 @@ export const faults = {
     message: 'could not write {topic}/{partition} durably: {detail}',
     hint: 'The partition has stopped, because what a failed fsync left on disk is not known. Check disk space and health, then restart: recovery keeps exactly what is whole.',
   },
+  LOG_FOLDER_UNUSABLE: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not use log folder {folder}: {detail}',
+    hint: 'Check that the folder may be read and written, and that its disk has space and is healthy.',
+  },
+  LOG_PARTITION_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic "{topic}" has no partition {partition}',
+    hint: 'It has {partitions} partitions, counted from 0.',
+  },
+  LOG_READ_FAILED: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'could not read {topic}/{partition}: {detail}',
+    hint: 'Check the health of the disk. What was read before this is whole.',
+  },
+  LOG_TOPIC_NAME_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic name "{topic}" is refused: {detail}',
+    hint: 'Use 1 to 249 of the characters a-z, A-Z, 0-9, ".", "_" and "-", and not a name that differs from another only by case.',
+  },
+  RECORD_BATCH_MALFORMED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'the record batch at offset {offset} is damaged: {detail}',
+    hint: 'Its checksum holds, so it was written this way. Find out which producer wrote it.',
+  },
+  RECORD_BATCH_UNSUPPORTED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'a record batch uses {what}, which this release does not read',
+    hint: 'Only plain, uncompressed batches are read here. Have the producer write without it.',
+  },
   FOLDER_IN_USE: {
     kind: 'user',
     retry: 'never',
