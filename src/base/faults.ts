@@ -31,6 +31,12 @@ export const faults = {
     message: '{kind} "{name}" is not declared',
     hint: 'Declared are: {declared}. The nearest name is "{nearest}".',
   },
+  EVENT_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: '{count} event(s) for stream "{stream}" are refused; the first is number {index}: {faults}',
+    hint: 'The other events of the call are durable. The refused ones are kept in the dead-letter-queue: do not resend them unchanged.',
+  },
   REQUEST_MALFORMED: {
     kind: 'user',
     retry: 'never',
@@ -140,6 +146,36 @@ export const faults = {
     message: 'data folder {folder} is in use by process {pid}',
     hint: 'One process writes a data folder. Stop the other process, or give this one another folder.',
   },
+  STORE_OPEN_FAILED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not open the online store in {folder}: {detail}',
+    hint: 'Check that the folder is writable and was written by this package, or delete it so that it is rebuilt from the log.',
+  },
+  STORE_KEY_SIZE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'a key of the online store has {size} bytes, and from 1 to {limit} are allowed',
+    hint: 'Shorten the values of the join keys; hash what is longer before it is sent.',
+  },
+  STORE_WRITE_FAILED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not write the online store in {folder}: {detail}',
+    hint: 'Nothing of that write is kept, and the store takes no further writes. Check disk space and health, then restart: recovery continues from the last whole write.',
+  },
+  STORE_FULL: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the online store in {folder} holds {size} bytes; {asked} more would pass its limit of {limit}',
+    hint: 'Nothing of that write is kept. Raise the limit, or keep fewer keys or shorter windows.',
+  },
+  STORE_CLOSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the online store is closed',
+    hint: 'Do not read or write after close().',
+  },
   STATE_VERSION_UNKNOWN: {
     kind: 'user',
     retry: 'never',
@@ -196,7 +232,7 @@ export class MillraceError<Code extends FaultCode = FaultCode> extends Error {
   readonly kind: Fault['kind']
   readonly retry: Fault['retry']
   readonly hint: string
-  readonly details: FaultDetails<Code>
+  readonly details: Readonly<Record<string, string | number>>
 
   constructor(code: Code, details: FaultDetails<Code>, options?: ErrorOptions) {
     const fault: Fault = faults[code]
