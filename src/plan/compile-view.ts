@@ -6,6 +6,7 @@ import { emptyAggregates } from '../kernel/read.ts'
 import { compileExpression, type Evaluator } from '../schema/evaluate.ts'
 import { type AggregateCall, type Expression, walk } from '../schema/expression.ts'
 import { floatMagnitudeMax, type Row } from '../schema/decode.ts'
+import type { FieldKind } from '../schema/field.ts'
 import { encodeKey } from '../schema/key-codec.ts'
 import { nameOfType, type TypedNullable } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
@@ -14,7 +15,7 @@ import { expressionText } from './expression-text.ts'
 import type { FaultList } from './faults.ts'
 import { checkDuration, checkName } from './check-names.ts'
 import { eventLeaf } from './event-leaf.ts'
-import type { FeaturePlan, KeyColumn, ViewPlan } from './plan.ts'
+import type { FeaturePlan, KeyColumn, Projection, ViewPlan } from './plan.ts'
 
 /** Checks a feature view and compiles it. Null when it has faults, all of which are reported. */
 export function compileView(view: FeatureView, faults: FaultList): ViewPlan | null {
@@ -39,6 +40,7 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
     for (const feature of compiled) values.push(feature.evaluate(aggregates))
     return values
   }
+  const projection = makeProjection(view, { keys, where, columns: builder.columnEvaluators() })
   return {
     name: view.name,
     stream: view.from.name,
@@ -48,7 +50,11 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
     features: compiled.map(({ plan }) => plan),
     ttlMs,
     empty: finish(emptyAggregates(program)),
-    project: makeProjection(view, { keys, where, columns: builder.columnEvaluators() }),
+    projection,
+    project: makeProject(
+      projection,
+      keys.map(({ field }) => field.kind),
+    ),
     finish,
   }
 }
@@ -136,26 +142,33 @@ function liftLists(tree: Expression): Expression {
   return { ...input, args: [{ op: 'aggregate', call: { ...tree.call, input: operand! } }] }
 }
 
-type Projection = {
+type ProjectionParts = {
   readonly keys: readonly KeyColumn[]
   readonly where: Evaluator<Row> | null
   readonly columns: readonly Evaluator<Row>[]
 }
 
-function makeProjection(view: FeatureView, { keys, where, columns }: Projection): ViewPlan['project'] {
+function makeProjection(view: FeatureView, { keys, where, columns }: ProjectionParts): Projection {
   const names = Object.keys(view.from.fields)
-  const kinds = keys.map(({ field }) => field.kind)
-  const keyIndexes = keys.map(({ column }) => names.indexOf(column))
+  return {
+    keys: keys.map(({ column }) => names.indexOf(column)),
+    where,
+    columns: columns.map((column) => (row: Row) => bounded(column(row))),
+  }
+}
+
+function makeProject(projection: Projection, kinds: readonly FieldKind[]): ViewPlan['project'] {
+  const { keys, where, columns } = projection
   return ({ row, ts, tie }) => {
     const keyValues: (string | number | boolean)[] = []
-    for (const index of keyIndexes) {
+    for (const index of keys) {
       const value = row[index]!
       if (value === null) return { outcome: 'unkeyed' }
       keyValues.push(value)
     }
     if (where !== null && where(row) !== true) return { outcome: 'filtered' }
     const values: ColumnValue[] = []
-    for (const column of columns) values.push(bounded(column(row)))
+    for (const column of columns) values.push(column(row))
     return { outcome: 'applied', key: encodeKey(kinds, keyValues), event: { ts, tie, values } }
   }
 }

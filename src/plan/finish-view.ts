@@ -31,18 +31,25 @@ export function readView(view: ViewPlan, state: KeyState | null, t: number): Fin
   return finishView(view, { aggregates: readAggregates(view.program, state, t), newest: newestBefore(state, t), t })
 }
 
+/** What the kernel found in the events of a key before `t`. `newest` is the time of the last of them, -1 without one. */
+export type Found = { readonly aggregates: readonly FeatureValue[] | null; readonly newest: number; readonly t: number }
+
 /** What the kernel found, as the view's features: the one way by which stream, serving and training finish a value. */
-export function finishView(
-  view: ViewPlan,
-  { aggregates, newest, t }: { aggregates: readonly FeatureValue[] | null; newest: number; t: number },
-): FinishedView {
-  if (newest < 0 || aggregates === null) {
-    return { values: view.empty, status: view.features.map(() => 'NOT_FOUND'), ageMs: null }
+export function finishValues(view: ViewPlan, { aggregates, newest, t }: Found): readonly FeatureValue[] {
+  if (newest < 0 || aggregates === null || isTooOld(view, t - newest)) return view.empty
+  return view.finish(aggregates)
+}
+
+export function finishView(view: ViewPlan, found: Found): FinishedView {
+  const values = finishValues(view, found)
+  if (found.newest < 0 || found.aggregates === null) {
+    return { values, status: view.features.map(() => 'NOT_FOUND'), ageMs: null }
   }
-  const ageMs = t - newest
-  if (view.ttlMs !== null && ageMs > view.ttlMs) {
-    return { values: view.empty, status: view.features.map(() => 'OUTSIDE_MAX_AGE'), ageMs }
-  }
-  const values = view.finish(aggregates)
+  const ageMs = found.t - found.newest
+  if (isTooOld(view, ageMs)) return { values, status: view.features.map(() => 'OUTSIDE_MAX_AGE'), ageMs }
   return { values, status: values.map((value) => (value === null ? 'NULL_VALUE' : 'PRESENT')), ageMs }
+}
+
+function isTooOld({ ttlMs }: ViewPlan, ageMs: number): boolean {
+  return ttlMs !== null && ageMs > ttlMs
 }

@@ -1,4 +1,4 @@
-import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { ViewProgram } from '../kernel/program.ts'
 import type { VerdictRules } from '../kernel/verdict.ts'
@@ -50,10 +50,20 @@ export type ViewPlan = {
   readonly ttlMs: number | null
   /** The values of a key without events. */
   readonly empty: readonly FeatureValue[]
-  /** From an accepted event to the view's key and columns. */
+  readonly projection: Projection
+  /** From an accepted event to the view's key and columns: `projection`, one event at a time. */
   project(event: AcceptedEvent): Projected
   /** From the values of the program's aggregates to those of the features. */
   finish(aggregates: readonly FeatureValue[]): FeatureValue[]
+}
+
+/** How a row reaches a view. */
+export type Projection = {
+  /** Row indexes of the join keys, in declared order; a null there makes the event unkeyed. */
+  readonly keys: readonly number[]
+  /** Only rows for which this is true; null: all. */
+  readonly where: ((row: Row) => unknown) | null
+  readonly columns: readonly ((row: Row) => ColumnValue)[]
 }
 
 export type KeyColumn = { readonly name: string; readonly field: Field; readonly column: string }

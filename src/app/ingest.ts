@@ -1,0 +1,72 @@
+import { partitionFor } from '../base/murmur2.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log, RecordInput } from '../log/log.ts'
+import { inspect } from '../plan/intake.ts'
+import type { StreamPlan } from '../plan/plan.ts'
+import type { Refusal } from '../schema/decode.ts'
+
+/** What became of one event on its way into the log. It is in the log either way, and gets its verdict there. */
+export type Ingested = {
+  readonly partition: number
+  readonly offset: number
+  /** Why the stream will refuse it; empty when it is well formed. */
+  readonly refusals: readonly Refusal[]
+}
+
+/**
+ * Appends raw events to their stream's topic; resolves when all are durable. Events of equal keys share a partition,
+ * placed as the Java client would. An event that will be refused is appended too, so that it is kept and counted.
+ */
+export async function ingest(
+  stream: StreamPlan,
+  bodies: readonly Uint8Array[],
+  { log, clock }: { log: Log; clock: Clock },
+): Promise<Ingested[]> {
+  const timestampMs = clock.now()
+  const partitions = log.topics().find(({ topic }) => topic === stream.topic)!.partitions
+  const batches = new Map<number, { index: number; record: RecordInput }[]>()
+  const refusals: (readonly Refusal[])[] = []
+  for (let index = 0; index < bodies.length; index++) {
+    const value = bodies[index]!
+    const inspected = inspect(stream, { value, timestampMs })
+    const placement = 'row' in inspected && stream.placement !== null ? inspected.row[stream.placement]! : null
+    const key = placement === null ? null : Buffer.from(String(placement))
+    const partition = partitionFor(key ?? value, partitions)
+    const batch = batches.get(partition) ?? []
+    batches.set(partition, batch)
+    batch.push({ index, record: { key, value, timestampMs } })
+    refusals.push('refusals' in inspected ? inspected.refusals : [])
+  }
+  const results = new Array<Ingested>(bodies.length)
+  await Promise.all(
+    [...batches].map(async ([partition, batch]) => {
+      const base = await log.append(
+        stream.topic,
+        partition,
+        batch.map(({ record }) => record),
+      )
+      batch.forEach(({ index }, nth) => {
+        results[index] = { partition, offset: base + nth, refusals: refusals[index]! }
+      })
+    }),
+  )
+  return results
+}
+
+/** A flat event of the library as the raw JSON that its stream reads: each value at its field's path. */
+export function rawEvent(stream: StreamPlan, event: Readonly<Record<string, unknown>>): Uint8Array {
+  // Objects without a prototype: a field named `__proto__` is a field like any other.
+  const raw = Object.create(null) as Record<string, unknown>
+  for (const [name, value] of Object.entries(event)) {
+    const path = Object.hasOwn(stream.fields, name) ? (stream.fields[name]!.path ?? name) : name
+    const steps = path.split('.')
+    let object = raw
+    for (const step of steps.slice(0, -1)) {
+      const inner = object[step] ?? (Object.create(null) as unknown)
+      object[step] = inner
+      object = inner as Record<string, unknown>
+    }
+    object[steps.at(-1)!] = value
+  }
+  return Buffer.from(JSON.stringify(raw))
+}

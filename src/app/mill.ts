@@ -1,0 +1,206 @@
+import { join } from 'node:path'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
+import { nearest } from '../base/nearest.ts'
+import type { Definition } from '../definition/definition.ts'
+import type { FeatureService } from '../definition/feature-service.ts'
+import type { FeatureView } from '../definition/feature-view.ts'
+import type { Infer, KeysOf } from '../definition/infer.ts'
+import type { Stream } from '../definition/stream.ts'
+import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
+import type { Log } from '../log/log.ts'
+import { compile } from '../plan/compile.ts'
+import type { Plan, StreamPlan } from '../plan/plan.ts'
+import type { EventInput, Fields } from '../schema/field.ts'
+import { parseInstant } from '../schema/instant.ts'
+import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
+import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
+import type { OnlineStore } from '../store/online/online-store.ts'
+import { Engine, type EngineCounts, type EngineObserver } from '../stream/engine.ts'
+import { type Ingested, ingest, rawEvent } from './ingest.ts'
+
+export type MillOptions = {
+  /** Services and views; the streams and entities they refer to come along. */
+  readonly definitions: readonly Definition[]
+  /** Where the log and the state live. Created when missing; one process at a time. */
+  readonly folder: string
+  /** Partitions of topics that do not exist yet. Default 4. */
+  readonly partitions?: number
+  /** Time between checkpoints. Default 1,000 ms. A crash repeats at most this much work. */
+  readonly checkpointMs?: number
+  /** Keys per view held in memory. Default 100,000; others are read from the store when needed. */
+  readonly keysMax?: number
+  /** Default: the machine's clock. */
+  readonly clock?: Clock
+  readonly observer?: EngineObserver
+}
+
+type AnyTarget = FeatureService | FeatureView
+
+export type GetOptions<S extends Stream = Stream> = {
+  /** Epoch milliseconds, ISO 8601 text with a zone, or `'latest'`. Default: the clock's now. */
+  readonly asOf?: number | string
+  /** Read as if this event had just been accepted, without sending it. */
+  readonly with?: { readonly stream: S; readonly event: S extends Stream<string, infer F> ? EventInput<F> : never }
+}
+
+/** Opens everything in one process: log, state, engine. The engine starts to read at once. */
+export async function millrace(options: MillOptions): Promise<Mill> {
+  const plan = compile(options.definitions, process.versions['tz'] ?? 'unknown')
+  const clock = options.clock ?? systemClock
+  const log = await openEmbeddedLog({ folder: join(options.folder, 'log'), clock })
+  try {
+    // The state of other definitions is another folder: it is rebuilt from the log, never read as something it is not.
+    const folder = join(options.folder, 'state', plan.hash.slice(0, 16))
+    const store = await openEmbeddedOnlineStore({ folder })
+    try {
+      const engine = await Engine.open({
+        plan,
+        log,
+        store,
+        clock,
+        folder,
+        partitions: options.partitions ?? 4,
+        checkpointMs: options.checkpointMs ?? 1_000,
+        keysMax: options.keysMax ?? 100_000,
+        ...(options.observer === undefined ? {} : { observer: options.observer }),
+      })
+      engine.start()
+      return new Mill({ plan, log, store, engine, clock })
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+type Parts = { plan: Plan; log: Log; store: OnlineStore; engine: Engine; clock: Clock }
+
+/** A running millrace inside one's own process. */
+export class Mill {
+  readonly plan: Plan
+  readonly log: Log
+  readonly #engine: Engine
+  readonly #store: OnlineStore
+  readonly #clock: Clock
+  readonly #reader: VectorReader
+  #closing: Promise<void> | null = null
+
+  constructor({ plan, log, store, engine, clock }: Parts) {
+    this.plan = plan
+    this.log = log
+    this.#engine = engine
+    this.#store = store
+    this.#clock = clock
+    this.#reader = new VectorReader(plan, engine, clock)
+  }
+
+  /** Sends events of a stream; resolves when they are durable. Throws `EVENT_REFUSED` for one that is malformed. */
+  async send<F extends Fields>(
+    stream: Stream<string, F>,
+    events: EventInput<F> | readonly EventInput<F>[],
+  ): Promise<void> {
+    const plan = this.stream(stream.name)
+    const list: readonly EventInput<F>[] = Array.isArray(events) ? events : [events as EventInput<F>]
+    const results = await this.ingest(
+      stream.name,
+      list.map((event) => rawEvent(plan, event)),
+    )
+    const index = results.findIndex(({ refusals }) => refusals.length > 0)
+    if (index < 0) return
+    const faults = results[index]!.refusals.map(
+      ({ code, path, came, allowed }) => `${path} ${code}: ${came}, allowed ${allowed}`,
+    )
+    throw new MillraceError('EVENT_REFUSED', {
+      stream: stream.name,
+      index,
+      faults: faults.join('; '),
+      count: results.filter(({ refusals }) => refusals.length > 0).length,
+    })
+  }
+
+  /** Appends raw events, well formed or not; says for each where it lies and why it will be refused, if it will. */
+  async ingest(stream: string, bodies: readonly Uint8Array[]): Promise<Ingested[]> {
+    return await ingest(this.stream(stream), bodies, { log: this.log, clock: this.#clock })
+  }
+
+  /** The features of a service or a view for one set of keys. */
+  async get<T extends AnyTarget, S extends Stream>(
+    target: T,
+    keys: KeysOf<T>,
+    options: GetOptions<S> = {},
+  ): Promise<Infer<T>> {
+    const views = this.#reader.viewsOf(target.name)
+    const { values } = this.#reader.read(views, keys as Readonly<Record<string, unknown>>, this.#vectorOptions(options))
+    const names = views.flatMap((view) => view.features.map(({ name }) => name))
+    return await Promise.resolve(Object.fromEntries(names.map((name, index) => [name, values[index]])) as Infer<T>)
+  }
+
+  /** As `get`, with status and age of every value, by name. */
+  read(target: string, keys: Readonly<Record<string, unknown>>, options: VectorOptions = {}): Vector {
+    return this.#reader.read(this.#reader.viewsOf(target), keys, options)
+  }
+
+  get reader(): VectorReader {
+    return this.#reader
+  }
+
+  get counts(): EngineCounts {
+    return this.#engine.counts
+  }
+
+  get engine(): Engine {
+    return this.#engine
+  }
+
+  stream(name: string): StreamPlan {
+    const found = this.plan.streams.find((stream) => stream.name === name)
+    if (found !== undefined) return found
+    const declared = this.plan.streams.map((stream) => stream.name)
+    const details = { kind: 'stream', name, declared: declared.join(', '), nearest: nearest(name, declared) ?? '' }
+    throw new MillraceError('NAME_UNDECLARED', details)
+  }
+
+  /** Resolves once everything that is durable in the log now is visible to reads. */
+  async caughtUp(): Promise<void> {
+    await this.#engine.caughtUp()
+  }
+
+  /** Finishes what is under way, writes a last checkpoint and closes all files. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#engine.close()
+    } finally {
+      await this.#store.close()
+      await this.log.close()
+    }
+  }
+
+  #vectorOptions<S extends Stream>({ asOf, with: added }: GetOptions<S>): VectorOptions {
+    return {
+      ...(asOf === undefined ? {} : { asOf: parseAsOf(asOf) }),
+      ...(added === undefined
+        ? {}
+        : { with: { stream: added.stream.name, event: rawEvent(this.stream(added.stream.name), added.event) } }),
+    }
+  }
+}
+
+/** An instant of a read. Throws `REQUEST_MALFORMED`. */
+export function parseAsOf(asOf: unknown): number | 'latest' {
+  if (asOf === 'latest') return asOf
+  const ms = typeof asOf === 'string' || typeof asOf === 'number' ? parseInstant(asOf, 'ms') : null
+  if (ms !== null) return ms
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: `asOf is ${JSON.stringify(asOf)}`,
+    allowed: 'Give epoch milliseconds, ISO 8601 text with a zone, or "latest".',
+  })
+}

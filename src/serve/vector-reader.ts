@@ -1,0 +1,159 @@
+import type { Clock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
+import { nearest } from '../base/nearest.ts'
+import type { FeatureValue } from '../kernel/aggregation.ts'
+import { applyEvent, copyState, type KeyState, makeKeyState } from '../kernel/key-state.ts'
+import { type FeatureStatus, readView } from '../plan/finish-view.ts'
+import { inspect } from '../plan/intake.ts'
+import type { AcceptedEvent, KeyColumn, Plan, ViewPlan } from '../plan/plan.ts'
+import { describe, makeValueParser, nameOfAllowed } from '../schema/decode.ts'
+import { encodeKey, isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
+
+/** Where states come from, and up to which offsets they have seen the log. */
+export type StateSource = {
+  state(view: ViewPlan, key: Uint8Array): KeyState | null
+  /** Next offset per partition of a stream. */
+  prefix(stream: string): readonly number[]
+}
+
+export type EntityKeys = Readonly<Record<string, unknown>>
+
+export type VectorOptions = {
+  /** Epoch milliseconds; `'latest'`: one past the newest applied event of the keys. Default: the clock's now. */
+  readonly asOf?: number | 'latest'
+  /** An event not yet sent: values are as if it had just been accepted, by default as of one past its time. */
+  readonly with?: { readonly stream: string; readonly event: Uint8Array }
+}
+
+/** The features of several views for one set of keys. */
+export type Vector = {
+  readonly asOf: number
+  readonly values: readonly FeatureValue[]
+  readonly status: readonly FeatureStatus[]
+  readonly ageMs: readonly (number | null)[]
+}
+
+/**
+ * Answers reads: finds each view's state for the keys and finishes it as of the instant. Synchronous, so every view
+ * of a vector is read at one prefix.
+ */
+export class VectorReader {
+  readonly #plan: Plan
+  readonly #source: StateSource
+  readonly #clock: Clock
+
+  constructor(plan: Plan, source: StateSource, clock: Clock) {
+    this.#plan = plan
+    this.#source = source
+    this.#clock = clock
+  }
+
+  /** The views that a service, or a view by itself, stands for. Throws `NAME_UNDECLARED`. */
+  viewsOf(name: string): readonly ViewPlan[] {
+    const { services, views } = this.#plan
+    const service = services.find((one) => one.name === name)
+    if (service !== undefined) return service.views
+    const view = views.find((one) => one.name === name)
+    if (view !== undefined) return [view]
+    const declared = [...services, ...views].map((one) => one.name)
+    throw new MillraceError('NAME_UNDECLARED', {
+      kind: 'feature service or view',
+      name,
+      declared: declared.join(', '),
+      nearest: nearest(name, declared) ?? '',
+    })
+  }
+
+  /** Throws `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `NAME_UNDECLARED` and `REQUEST_MALFORMED`. */
+  read(views: readonly ViewPlan[], keys: EntityKeys, options: VectorOptions = {}): Vector {
+    const added = options.with === undefined ? null : this.#inspectAdded(options.with)
+    const found = views.map((view) => {
+      const key = keyOf(view, keys)
+      return { view, state: stateWith(view, { key, state: this.#source.state(view, key), added }) }
+    })
+    const asOf = this.#instant(options.asOf, { added, newest: found.map(({ state }) => state?.newest ?? -1) })
+    const values: FeatureValue[] = []
+    const status: FeatureStatus[] = []
+    const ageMs: (number | null)[] = []
+    for (const { view, state } of found) {
+      const finished = readView(view, state, asOf)
+      values.push(...finished.values)
+      status.push(...finished.status)
+      for (let index = 0; index < finished.values.length; index++) ageMs.push(finished.ageMs)
+    }
+    return { asOf, values, status, ageMs }
+  }
+
+  /** What the states behind these views have seen: stream → next offset per partition. */
+  prefixOf(views: readonly ViewPlan[]): Record<string, readonly number[]> {
+    const streams = new Set(views.map(({ stream }) => stream))
+    return Object.fromEntries([...streams].map((stream) => [stream, this.#source.prefix(stream)]))
+  }
+
+  #instant(asOf: VectorOptions['asOf'], { added, newest }: { added: Added | null; newest: readonly number[] }): number {
+    if (asOf === 'latest') return Math.max(-1, ...newest) + 1
+    if (asOf !== undefined) return asOf
+    return added === null ? this.#clock.now() : added.event.ts + 1
+  }
+
+  #inspectAdded({ stream: name, event }: { stream: string; event: Uint8Array }): Added {
+    const stream = this.#plan.streams.find((one) => one.name === name)
+    if (stream === undefined) {
+      const declared = this.#plan.streams.map((one) => one.name)
+      const details = { kind: 'stream', name, declared: declared.join(', '), nearest: nearest(name, declared) ?? '' }
+      throw new MillraceError('NAME_UNDECLARED', details)
+    }
+    const inspected = inspect(stream, { value: event, timestampMs: this.#clock.now() })
+    if ('refusals' in inspected) {
+      const list = inspected.refusals.map(
+        ({ code, path, came, allowed }) => `${path} ${code}: ${came}, allowed ${allowed}`,
+      )
+      throw new MillraceError('REQUEST_MALFORMED', {
+        detail: `the event in "with" would be refused (${list.join('; ')})`,
+        allowed: `Give an event that stream "${name}" would accept.`,
+      })
+    }
+    const { row, ts } = inspected
+    // Without an id it would get the next coordinates of its partition: after every event that is there.
+    const tie = stream.id === null ? Number.MAX_SAFE_INTEGER : (row[stream.id] as string | number)
+    return { stream: name, event: { row, ts, tie } }
+  }
+}
+
+type Added = { readonly stream: string; readonly event: AcceptedEvent }
+
+/** The key's state, with the added event folded into a copy of it where the event is about this key. */
+function stateWith(
+  view: ViewPlan,
+  { key, state, added }: { key: Uint8Array; state: KeyState | null; added: Added | null },
+): KeyState | null {
+  if (added === null || added.stream !== view.stream) return state
+  const projected = view.project(added.event)
+  if (projected.outcome !== 'applied' || Buffer.compare(projected.key, key) !== 0) return state
+  const copy = state === null ? makeKeyState(view.program) : copyState(view.program, state)
+  applyEvent(view.program, copy, projected.event)
+  return copy
+}
+
+function keyOf(view: ViewPlan, keys: EntityKeys): Uint8Array {
+  const values = view.keys.map((column) => keyValue(view, column, keys))
+  return encodeKey(
+    view.keys.map(({ field }) => field.kind),
+    values,
+  )
+}
+
+function keyValue(view: ViewPlan, { name, field }: KeyColumn, keys: EntityKeys): string | number | boolean {
+  const given = Object.hasOwn(keys, name) ? keys[name] : undefined
+  const fault = (came: string, allowed: string): never => {
+    throw new MillraceError('KEY_MALFORMED', { name, entity: view.entity, came, allowed })
+  }
+  if (given === undefined || given === null)
+    return fault(given === undefined ? 'missing' : 'null', nameOfAllowed(field))
+  const parsed = makeValueParser(field)(given)
+  if (typeof parsed === 'object') return fault(describe(given), nameOfAllowed(field))
+  if (typeof parsed === 'string' && !isKeyText(parsed)) {
+    return fault(`${Buffer.byteLength(parsed)} bytes long`, `at most ${keyTextBytesMax} bytes`)
+  }
+  return parsed
+}
