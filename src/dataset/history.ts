@@ -13,8 +13,14 @@ export type History = {
   /** How long it is, in its own unit: rows of files, records of a log. Null when unknown. */
   readonly size: number | null
   /** Hands every accepted event to `accept`, in the order of the source; `onRead` says how far it has come. */
-  read(accept: (event: AcceptedEvent) => void, onRead: (count: number) => void): Promise<HistorySummary>
+  read(
+    accept: (event: AcceptedEvent, source: Coordinates) => void,
+    onRead: (count: number) => void,
+  ): Promise<HistorySummary>
 }
+
+/** Where an event lies: partition and offset of its topic, or file and row (from 1). */
+export type Coordinates = { readonly place: string; readonly partition: number; readonly offset: number }
 
 /** What went into a training set: written into its manifest. */
 export type HistorySummary = {
@@ -68,7 +74,8 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
               continue
             }
             counts.accepted += 1
-            accept({ row, ts: Number(row[stream.time]), tie: id === null ? counts.records : (id as string | number) })
+            const tie = id === null ? counts.records : (id as string | number)
+            accept({ row, ts: Number(row[stream.time]), tie }, { place: path, partition: 0, offset: counts.records })
           }
           onRead(counts.records)
         }
@@ -115,7 +122,8 @@ export function logHistory(stream: StreamPlan, log: Log, clock: Clock): History 
             const taken = intake.take(record)
             counts.records += 1
             counts[taken.verdict] += 1
-            if (taken.verdict === 'accepted') accept(taken.event)
+            if (taken.verdict === 'accepted')
+              accept(taken.event, { place: stream.topic, partition, offset: record.offset })
             else if (taken.verdict === 'duplicate' && taken.conflict) counts.conflicts += 1
           }
           offset = records.at(-1)!.offset + 1

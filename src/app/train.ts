@@ -1,0 +1,141 @@
+import { writeFile } from 'node:fs/promises'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
+import { sha256OfFile } from '../base/hash.ts'
+import { nearest } from '../base/nearest.ts'
+import { fileHistory, type History, type HistorySummary, logHistory } from '../dataset/history.ts'
+import { readSpine } from '../dataset/spine.ts'
+import { buildTrainingSet, type Progress, type TrainingSet, writeTrainingSet } from '../dataset/training-set.ts'
+import type { Log } from '../log/log.ts'
+import type { Plan, ViewPlan } from '../plan/plan.ts'
+import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
+import { version } from './version.ts'
+
+export type TrainOptions = {
+  readonly plan: Plan
+  /** A feature service or a view. */
+  readonly target: string
+  /** Parquet or CSV with the join keys, an instant, and labels or whatever else shall go along. */
+  readonly spine: string
+  /** The spine's column that holds the instant. */
+  readonly at: string
+  /** `ts <= instant` instead of `ts < instant`: for rows that are themselves events of the history. */
+  readonly inclusive?: boolean
+  /** Where the past comes from: event files per stream, or a log. */
+  readonly history: { readonly files: Readonly<Record<string, readonly string[]>> } | { readonly log: Log }
+  /** Parquet or CSV; the manifest is written beside it as `<output>.manifest.json`. */
+  readonly output: string
+  readonly clock?: Clock
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/** What a training set was made from and how: enough to make it again and to check that it is the same. */
+export type Manifest = {
+  readonly millrace: string
+  readonly plan: string
+  readonly target: string
+  /** Which events a row may use. */
+  readonly bound: 'ts < instant' | 'ts <= instant'
+  readonly at: string
+  readonly features: readonly { readonly name: string; readonly view: string; readonly text: string }[]
+  readonly spine: FileSummary
+  readonly history: readonly (HistorySummary & { readonly files: readonly FileSummary[] | null })[]
+  readonly views: TrainingSet['views']
+  readonly output: FileSummary
+  readonly createdAt: string
+}
+
+type FileSummary = { readonly file: string; readonly rows: number | null; readonly sha256: string }
+
+/** Builds a training set from files or a log, and writes it with its manifest. */
+export async function train(options: TrainOptions): Promise<Manifest> {
+  const { plan, target, at, output, clock = systemClock, inclusive = false } = options
+  const views = viewsOf(plan, target)
+  const onProgress = async (progress: Progress): Promise<void> => {
+    options.onProgress?.(progress)
+    await clock.turn()
+  }
+  const { histories, files } = await openHistories(options, views)
+  await onProgress({ phase: 'reading the spine', done: 0, total: null })
+  const spine = await readSpine(await openTableReader(options.spine), { path: options.spine, at, views })
+  const set = await buildTrainingSet({ views, spine, histories, inclusive, onProgress })
+  const writer = await openTableWriter(
+    output,
+    set.columns.map(({ column }) => column),
+  )
+  await writeTrainingSet(set, writer, (done) => onProgress({ phase: 'writing', done, total: spine.rows }))
+
+  const manifest: Manifest = {
+    millrace: version,
+    plan: plan.hash,
+    target,
+    bound: inclusive ? 'ts <= instant' : 'ts < instant',
+    at,
+    features: views.flatMap((view) => view.features.map(({ name, text }) => ({ name, view: view.name, text }))),
+    spine: await summarise(options.spine, spine.rows),
+    history: await Promise.all(
+      set.histories.map(async (history) => ({ ...history, files: await summariseAll(files.get(history.stream)) })),
+    ),
+    views: set.views,
+    output: await summarise(output, spine.rows),
+    createdAt: new Date(clock.now()).toISOString(),
+  }
+  await writeFile(`${output}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`)
+  return manifest
+}
+
+function viewsOf(plan: Plan, name: string): readonly ViewPlan[] {
+  const found =
+    plan.services.find((service) => service.name === name)?.views ?? plan.views.filter((view) => view.name === name)
+  if (found.length > 0) return found
+  const declared = [...plan.services, ...plan.views].map((one) => one.name)
+  throw new MillraceError('NAME_UNDECLARED', {
+    kind: 'feature service or view',
+    name,
+    declared: declared.join(', '),
+    nearest: nearest(name, declared) ?? '',
+  })
+}
+
+type Histories = {
+  readonly histories: ReadonlyMap<string, History>
+  readonly files: ReadonlyMap<string, readonly { path: string; rows: number | null }[]>
+}
+
+async function openHistories(
+  { plan, history, clock = systemClock }: TrainOptions,
+  views: readonly ViewPlan[],
+): Promise<Histories> {
+  const histories = new Map<string, History>()
+  const files = new Map<string, { path: string; rows: number | null }[]>()
+  for (const stream of plan.streams.filter(({ name }) => views.some((view) => view.stream === name))) {
+    if ('log' in history) {
+      histories.set(stream.name, logHistory(stream, history.log, clock))
+      continue
+    }
+    const paths = history.files[stream.name] ?? []
+    if (paths.length === 0) {
+      throw new MillraceError('REQUEST_MALFORMED', {
+        detail: `there is no history for stream "${stream.name}"`,
+        allowed: `Give event files for it: --events ${stream.name}=FILE.parquet, or a data folder.`,
+      })
+    }
+    const tables = await Promise.all(paths.map(async (path) => ({ path, table: await openTableReader(path) })))
+    histories.set(stream.name, fileHistory(stream, tables))
+    files.set(
+      stream.name,
+      tables.map(({ path, table }) => ({ path, rows: table.rowCount })),
+    )
+  }
+  return { histories, files }
+}
+
+async function summariseAll(
+  files: readonly { path: string; rows: number | null }[] | undefined,
+): Promise<FileSummary[] | null> {
+  return files === undefined ? null : await Promise.all(files.map(({ path, rows }) => summarise(path, rows)))
+}
+
+async function summarise(file: string, rows: number | null): Promise<FileSummary> {
+  return { file, rows, sha256: await sha256OfFile(file) }
+}
