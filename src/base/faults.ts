@@ -19,6 +19,18 @@ export const faults = {
     message: '{count} fault(s) in the definitions\n{list}',
     hint: 'Mend every line above: each names the path in the definition, what came and what is allowed.',
   },
+  DEFINITIONS_UNREADABLE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'could not read definitions from {file}: {detail}',
+    hint: 'Give a TypeScript or JavaScript module that exports entities, streams, feature views or feature services.',
+  },
+  SERVER_UNREACHABLE: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'could not reach {url}: {detail}',
+    hint: 'Start it with `millrace dev`, or name another address with --url.',
+  },
   DURATION_MALFORMED: {
     kind: 'user',
     retry: 'never',
@@ -205,6 +217,12 @@ export const faults = {
     retry: 'never',
     message: '{file} has no column "{column}", which {what} needs',
     hint: 'Its columns are: {columns}. Rename the column, or correct the definition.',
+  },
+  FILE_WRITE_FAILED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not write {file}: {detail}',
+    hint: 'Nothing appeared under that name; what was written so far is beside it, ending in .partial. Check the folder, the disk space and the permissions, then write it again.',
   },
   FILE_VALUE_REFUSED: {
     kind: 'user',

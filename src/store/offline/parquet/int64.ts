@@ -1,0 +1,47 @@
+import { sizedArray } from './sized-array.ts'
+
+/**
+ * Signed 64-bit integers as pairs of 32-bit words, so that columns of them become numbers, and back, without one
+ * bigint per value. Word order is that of the machine, little-endian, as everywhere in the Parquet libraries.
+ */
+
+/** The two words of each integer: `words[2 * i]` is the low one, `words[2 * i + 1]` the high one. */
+export function wordsOf(integers: BigInt64Array): Int32Array {
+  return new Int32Array(integers.buffer, integers.byteOffset, integers.length * 2)
+}
+
+/** Numbers where they are safe integers, else the exact bigint. */
+export function numbersOf(integers: BigInt64Array): (number | bigint)[] {
+  const words = wordsOf(integers)
+  const numbers = sizedArray<number | bigint>(integers.length)
+  for (let i = 0; i < integers.length; i++) {
+    const value = words[2 * i + 1]! * 4_294_967_296 + (words[2 * i]! >>> 0)
+    numbers[i] = Number.isSafeInteger(value) ? value : integers[i]!
+  }
+  return numbers
+}
+
+/**
+ * Each integer divided by `divisor` (at most 2^30) and floored, exactly, even where the integer itself is far beyond
+ * 2^53, as nanoseconds are. The first guess in floating point is off by a few at most; the remainder, small enough to
+ * be exact modulo 2^32, corrects it.
+ */
+export function flooredQuotients(integers: BigInt64Array, divisor: number): number[] {
+  const words = wordsOf(integers)
+  const quotients = sizedArray<number>(integers.length)
+  for (let i = 0; i < integers.length; i++) {
+    const low = words[2 * i]!
+    let quotient = Math.floor((words[2 * i + 1]! * 4_294_967_296 + (low >>> 0)) / divisor)
+    let remainder = (low - Math.imul(quotient, divisor)) | 0
+    while (remainder < 0) {
+      quotient -= 1
+      remainder += divisor
+    }
+    while (remainder >= divisor) {
+      quotient += 1
+      remainder -= divisor
+    }
+    quotients[i] = quotient
+  }
+  return quotients
+}

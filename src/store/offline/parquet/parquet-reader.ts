@@ -1,0 +1,121 @@
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import {
+  type ColumnMetaData,
+  type FileMetaData,
+  type RowGroup,
+  type SchemaTree,
+  parquetMetadataAsync,
+  parquetSchema,
+} from 'hyparquet'
+import { MillraceError, messageOf } from '../../../base/faults.ts'
+import type { TableBatch, TableReader, TableValue } from '../table-file.ts'
+import { type ColumnPlan, decodeChunk, planColumn } from './column-chunk.ts'
+
+/**
+ * Reads the footer and keeps no file open; each `read` opens the file for itself and refuses one that has changed.
+ *
+ * A batch is a row group: memory is that of the columns asked for in the largest group of the file. A column of an
+ * unsupported type is listed, and refused when it is asked for.
+ */
+export async function openParquetReader(path: string): Promise<TableReader> {
+  const { metadata, version } = await reading(path, () => readFooter(path))
+  const schema = parquetSchema(metadata)
+  const columns = schema.children.map((child) => child.element.name)
+  return {
+    columns,
+    rowCount: Number(metadata.num_rows),
+    read: (names) => readGroups({ path, metadata, schema, columns, version }, names),
+  }
+}
+
+type OpenFile = {
+  readonly path: string
+  readonly metadata: FileMetaData
+  readonly schema: SchemaTree
+  readonly columns: readonly string[]
+  /** Tells a file from another one put in its place. */
+  readonly version: string
+}
+
+async function readFooter(path: string): Promise<{ metadata: FileMetaData; version: string }> {
+  const file = await open(path)
+  try {
+    const { size, mtimeMs } = await file.stat()
+    if (size < 12) throw new Error(`its ${size} bytes are too few for a Parquet file`)
+    const source = { byteLength: size, slice: (start: number, end = size) => readBytes(file, start, end) }
+    return { metadata: await parquetMetadataAsync(source, { geoparquet: false }), version: `${size} ${mtimeMs}` }
+  } finally {
+    await file.close()
+  }
+}
+
+async function* readGroups(source: OpenFile, names: readonly string[]): AsyncGenerator<TableBatch> {
+  const { path, metadata } = source
+  const plans = await reading(path, () => planColumns(source, names))
+  const file = await reading(path, () => openUnchanged(source))
+  try {
+    for (const group of metadata.row_groups) {
+      const rows = Number(group.num_rows)
+      if (rows === 0) continue
+      const decoded = new Map<ColumnPlan, TableValue[]>()
+      for (const plan of new Set(plans)) decoded.set(plan, await reading(path, () => readColumn(file, group, plan)))
+      yield { rows, columns: plans.map((plan) => decoded.get(plan)!) }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function planColumns({ path, schema, columns }: OpenFile, names: readonly string[]): Promise<ColumnPlan[]> {
+  const plans = new Map<string, ColumnPlan>()
+  for (const name of new Set(names)) {
+    const root = schema.children.find((child) => child.element.name === name)
+    if (root === undefined) {
+      const details = { file: path, column: name, what: 'this read', columns: columns.join(', ') }
+      throw new MillraceError('FILE_COLUMN_MISSING', details)
+    }
+    plans.set(name, planColumn(schema, root))
+  }
+  return names.map((name) => plans.get(name)!)
+}
+
+async function openUnchanged({ path, version }: OpenFile): Promise<FileHandle> {
+  const { size, mtimeMs } = await stat(path)
+  if (`${size} ${mtimeMs}` !== version) throw new Error('it has changed since it was opened')
+  return open(path)
+}
+
+async function readColumn(file: FileHandle, group: RowGroup, plan: ColumnPlan): Promise<TableValue[]> {
+  const chunk = group.columns.find((column) => column.meta_data?.path_in_schema[0] === plan.name)
+  if (chunk?.meta_data === undefined) throw new Error(`column "${plan.name}" is missing from a row group`)
+  if (chunk.file_path !== undefined) throw new Error(`column "${plan.name}" lies in another file, ${chunk.file_path}`)
+  const start = chunkStart(chunk.meta_data)
+  const bytes = await readBytes(file, start, start + Number(chunk.meta_data.total_compressed_size))
+  return decodeChunk(plan, chunk.meta_data, { bytes, rows: Number(group.num_rows) })
+}
+
+function chunkStart({ dictionary_page_offset, data_page_offset }: ColumnMetaData): number {
+  // Some writers put 0 where there is no dictionary; no page lies at 0, where the file's mark is.
+  return Number(dictionary_page_offset || data_page_offset)
+}
+
+async function readBytes(file: FileHandle, start: number, end: number): Promise<ArrayBuffer> {
+  const bytes = new Uint8Array(end - start)
+  let filled = 0
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
+    if (bytesRead === 0) throw new Error(`it ends at byte ${start + filled}, before the ${end} that its footer names`)
+    filled += bytesRead
+  }
+  return bytes.buffer
+}
+
+/** Whatever the file or the library stumbles over is one fault, with the file's name and the cause. */
+async function reading<Value>(path: string, read: () => Promise<Value>): Promise<Value> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof MillraceError) throw error
+    throw new MillraceError('FILE_UNREADABLE', { file: path, detail: messageOf(error) }, { cause: error })
+  }
+}
