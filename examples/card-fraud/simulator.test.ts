@@ -163,7 +163,7 @@ describe('a simulation', () => {
     const small = { seed: 7, startMs, customers: 20, terminals: 500, radius: 10 }
     const bounded = [...simulatePayments({ ...small, days: 1_000 })]
     const endless = firstOf(simulatePayments(small), bounded.length + 1)
-    assert.deepEqual(endless.slice(0, bounded.length), bounded)
+    assert.equal(digest(endless.slice(0, bounded.length)), digest(bounded))
     assert.equal(endless.at(-1)!.paymentId.slice(0, 6), 'p01000')
   })
 
