@@ -1,4 +1,4 @@
-"""Writes known-answers.json: what CPython's math.fsum, fractions and statistics say. Run: python3 known-answers.py
+"""Writes known-answers.json: what CPython's math.fsum, fractions and statistics say. Run: python3 known-answers.py, then `npm run format`.
 
 Doubles are written by repr, which reads back as the same double in JavaScript.
 """
