@@ -9,7 +9,6 @@ import type { Infer, KeysOf } from '../definition/infer.ts'
 import type { Stream } from '../definition/stream.ts'
 import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import type { Log } from '../log/log.ts'
-import { compile } from '../plan/compile.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
 import { parseInstant } from '../schema/instant.ts'
@@ -18,6 +17,7 @@ import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-onlin
 import type { OnlineStore } from '../store/online/online-store.ts'
 import { Engine, type EngineCounts, type EngineObserver } from '../stream/engine.ts'
 import { type Ingested, ingest, rawEvent } from './ingest.ts'
+import { compilePlan } from './load-plan.ts'
 
 export type MillOptions = {
   /** Services and views; the streams and entities they refer to come along. */
@@ -46,7 +46,7 @@ export type GetOptions<S extends Stream = Stream> = {
 
 /** Opens everything in one process: log, state, engine. The engine starts to read at once. */
 export async function millrace(options: MillOptions): Promise<Mill> {
-  const plan = compile(options.definitions, process.versions['tz'] ?? 'unknown')
+  const plan = compilePlan(options.definitions)
   const clock = options.clock ?? systemClock
   const log = await openEmbeddedLog({ folder: join(options.folder, 'log'), clock })
   try {

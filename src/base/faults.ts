@@ -61,6 +61,30 @@ export const faults = {
     message: 'the request holds {size} of {unit}, more than the limit of {limit}',
     hint: 'Send it in several smaller requests.',
   },
+  REQUEST_TYPE_UNSUPPORTED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the body is sent as {came}',
+    hint: 'Send it uncompressed, with content-type {allowed}.',
+  },
+  ROUTE_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'there is no {method} {path}',
+    hint: 'There are: {routes}.',
+  },
+  SERVICE_NOT_READY: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'the service was not ready: {reasons}',
+    hint: 'Send the request again after the seconds in the retry-after header. GET /ready says when it is ready.',
+  },
+  INTERNAL: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'the request {requestId} failed for a reason that is not in the request',
+    hint: 'The log of the server says more under this request id. Nothing was acknowledged; sending events again is safe where they have an id.',
+  },
   KEY_MALFORMED: {
     kind: 'user',
     retry: 'never',

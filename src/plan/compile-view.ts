@@ -59,9 +59,12 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
   }
 }
 
-/** A read at the clock's now must never be older than the horizon, even if an event is ahead of the clock. */
+/**
+ * A read at the clock's now must never be older than the horizon, even if an event is ahead of the clock: the read
+ * just after such an event is one millisecond more ahead than the event.
+ */
 function horizonWithSkew(view: FeatureView, horizonMs: number): number {
-  return Math.max(horizonMs, parseDuration(view.from.future) ?? 0)
+  return Math.max(horizonMs, (parseDuration(view.from.future) ?? 0) + 1)
 }
 
 function compileKeys(view: FeatureView, faults: FaultList): KeyColumn[] {

@@ -66,3 +66,37 @@ function table(rows: readonly (readonly string[])[]): string[] {
       .trimEnd(),
   )
 }
+
+/** The plan for machines: the same as the text, as data. */
+export function planSummary(plan: Plan): unknown {
+  return {
+    hash: plan.hash,
+    streams: plan.streams.map(({ name, topic, fields, time, id, placement, rules }) => {
+      const names = Object.keys(fields)
+      return {
+        name,
+        topic,
+        fields: names.map((field) => {
+          const { kind, scale, unit, presence } = fields[field]!
+          return { name: field, kind, scale, unit, presence, path: pathOf(field, fields[field]!) }
+        }),
+        time: names[time],
+        id: id === null ? null : names[id],
+        placement: placement === null ? null : names[placement],
+        ...rules,
+      }
+    }),
+    views: plan.views.map(({ name, stream, entity, keys, program, features, ttlMs }) => ({
+      name,
+      stream,
+      entity,
+      keys: keys.map((key) => ({ name: key.name, kind: key.field.kind, column: key.column })),
+      keptMs: program.spanMs + program.horizonMs,
+      horizonMs: program.horizonMs,
+      ttlMs,
+      windows: program.windows,
+      features: features.map((feature) => ({ ...feature, type: nameOfType(feature.type) })),
+    })),
+    services: plan.services.map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
+  }
+}

@@ -84,6 +84,11 @@ export class VectorReader {
     return { asOf, values, status, ageMs }
   }
 
+  /** The bytes of a key as a view has it. Throws `KEY_MALFORMED`. */
+  keyOf(view: ViewPlan, keys: EntityKeys): Uint8Array {
+    return keyOf(view, keys)
+  }
+
   /** What the states behind these views have seen: stream → next offset per partition. */
   prefixOf(views: readonly ViewPlan[]): Record<string, readonly number[]> {
     const streams = new Set(views.map(({ stream }) => stream))

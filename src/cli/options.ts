@@ -1,0 +1,49 @@
+import { Option } from 'commander'
+import { MillraceError } from '../base/faults.ts'
+
+export const folderOption = (): Option =>
+  new Option('--folder <path>', 'data folder: log and state').default('.millrace').env('MILLRACE_FOLDER')
+
+export const urlOption = (): Option =>
+  new Option('--url <address>', 'a running millrace').default('http://127.0.0.1:7070').env('MILLRACE_URL')
+
+export const jsonOption = (): Option => new Option('--json', 'print JSON for machines')
+
+/** `customerId=1 terminalId=2` → keys; a value that reads as a JSON number or boolean is one, all else is text. */
+export function parseKeys(pairs: readonly string[]): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      if (at < 1) {
+        throw new MillraceError('REQUEST_MALFORMED', {
+          detail: `"${pair}" is no key`,
+          allowed: 'Write join keys as name=value: customerId=1. Quote a value that is text but looks like a number: id=\'"1"\'.',
+        })
+      }
+      return [pair.slice(0, at), parseValue(pair.slice(at + 1))]
+    }),
+  )
+}
+
+function parseValue(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
+  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text)
+  return /^".*"$/.test(text) ? text.slice(1, -1) : text
+}
+
+/** `payments=a.parquet` → stream and file; without a name, the only stream there is. */
+export function parseFiles(items: readonly string[], streams: readonly string[]): Record<string, string[]> {
+  const files: Record<string, string[]> = {}
+  for (const item of items) {
+    const at = item.indexOf('=')
+    const stream = at > 0 ? item.slice(0, at) : streams.length === 1 ? streams[0]! : ''
+    if (!streams.includes(stream)) {
+      throw new MillraceError('REQUEST_MALFORMED', {
+        detail: `--events ${item} names no stream`,
+        allowed: `Write --events STREAM=FILE with one of: ${streams.join(', ')}.`,
+      })
+    }
+    files[stream] = [...(files[stream] ?? []), at > 0 ? item.slice(at + 1) : item]
+  }
+  return files
+}
