@@ -1,0 +1,69 @@
+import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { FeatureStatus } from '../plan/finish-view.ts'
+import type { Refusal } from '../schema/decode.ts'
+
+/**
+ * What the HTTP server asks of a running millrace. Faults are thrown as `MillraceError` and answered with their code;
+ * anything else that is thrown is answered as `INTERNAL`, without its text.
+ */
+export interface HttpService {
+  /**
+   * Appends raw events, well formed or not, to the log of a stream. Resolves when all are durable, with one result per
+   * body, in order. Keeps no reference to the bodies after that. Throws `NAME_UNDECLARED` for an unknown stream.
+   */
+  ingest(stream: string, bodies: readonly Uint8Array[]): Promise<readonly IngestResult[]>
+
+  /** The features of some entities. Throws `NAME_UNDECLARED`, `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `REQUEST_MALFORMED`. */
+  read(request: ReadRequest): ReadResponse
+
+  /** Whether this process works at all; asked often, so it must be cheap. */
+  health(): Health
+
+  /** Whether this process takes events and reads now; asked before each of them, so it must be cheap. */
+  ready(): Readiness
+
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>
+}
+
+/** Where one event lies in the log, and why its stream will refuse it there; no refusals when it is well formed. */
+export type IngestResult = {
+  readonly partition: number
+  readonly offset: number
+  readonly refusals: readonly Refusal[]
+}
+
+export type ReadRequest = {
+  /** A feature service, or features written `view:feature`. */
+  readonly target: { readonly service: string } | { readonly features: readonly string[] }
+  /** Join keys of each entity, by name, as they came: not yet checked. */
+  readonly entities: readonly Readonly<Record<string, unknown>>[]
+  /** Epoch milliseconds; `'latest'`: one past the newest applied event of each entity. Default: the clock's now. */
+  readonly asOf?: number | 'latest'
+  /** Read as if this event, in the bytes it came in, had just been accepted. */
+  readonly with?: { readonly stream: string; readonly event: Uint8Array }
+  /** Whether rows carry status and age. */
+  readonly full: boolean
+}
+
+export type ReadResponse = {
+  /** Null when single features were asked for. */
+  readonly service: string | null
+  /** The instant of all rows; `'latest'` when each row has its own. */
+  readonly asOf: number | 'latest'
+  /** Names, in the order of the values of every row. */
+  readonly features: readonly string[]
+  /** In the order of the entities asked for. */
+  readonly rows: readonly ReadRow[]
+  /** What the values have seen: stream → next offset per partition. */
+  readonly prefix: Readonly<Record<string, readonly number[]>>
+}
+
+export type ReadRow = {
+  readonly asOf?: number
+  readonly values: readonly FeatureValue[]
+  readonly status?: readonly FeatureStatus[]
+  readonly ageMs?: readonly (number | null)[]
+}
+
+export type Health = { readonly healthy: boolean; readonly reasons: readonly string[] }
+export type Readiness = { readonly ready: boolean; readonly reasons: readonly string[] }

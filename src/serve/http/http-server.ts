@@ -1,0 +1,278 @@
+import type { Socket } from 'node:net'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { MillraceError } from '../../base/faults.ts'
+import { eventBytesMax } from '../../schema/decode.ts'
+import type { HttpService, IngestResult } from '../http-service.ts'
+import { faultBody, faultOf, statusOf } from './answer-fault.ts'
+import { parseReadRequest } from './read-request.ts'
+import { splitEvents } from './split-events.ts'
+
+export type HttpServerOptions = {
+  readonly limits?: Partial<HttpLimits>
+  readonly logger?: HttpLogger
+  /** Told of every answer; `route` is one of `httpRoutes`, or `unknown`. */
+  readonly observe?: (answer: HttpAnswer) => void
+}
+
+export type HttpLimits = {
+  /** Of `POST /v1/events`. Default 8 MiB. */
+  readonly bodyBytesMax: number
+  /** Of one request. Default 10,000. */
+  readonly eventsMax: number
+  /** Default 1 MiB, which is also the most that a stream accepts. */
+  readonly eventBytesMax: number
+  /** Of `POST /v1/features`. Default 1 MiB. */
+  readonly readBytesMax: number
+  /** Of one read. Default 1,000. */
+  readonly entitiesMax: number
+  /** Single features of one read. Default 1,000. */
+  readonly featuresMax: number
+  /** From the first byte of a request to its last: a slower one is cut off. Default 60 s. */
+  readonly requestMsMax: number
+}
+
+/** Silent by default. Only what an operator should see comes here: no line per request. */
+export type HttpLogger = {
+  error(fields: Readonly<Record<string, unknown>>, text: string): void
+}
+
+export type HttpAnswer = { readonly route: string; readonly status: number; readonly seconds: number }
+
+export type HttpServer = {
+  /** Resolves with the address, such as `http://127.0.0.1:8080`, once connections are taken. Port 0 picks a free one. */
+  listen(port: number, host: string): Promise<string>
+  /** Null before `listen`. */
+  readonly address: string | null
+  /** Takes no more connections, answers 503 to new requests on open ones, resolves when all others are answered. */
+  close(): Promise<void>
+  /** Answers a request without a socket, for tests. */
+  readonly inject: FastifyInstance['inject']
+}
+
+export const httpRoutes = ['POST /v1/events/:stream', 'POST /v1/features', 'GET /health', 'GET /ready', 'GET /metrics']
+
+const limitsDefault: HttpLimits = {
+  bodyBytesMax: 8 * 1024 * 1024,
+  eventsMax: 10_000,
+  eventBytesMax,
+  readBytesMax: 1024 * 1024,
+  entitiesMax: 1_000,
+  featuresMax: 1_000,
+  requestMsMax: 60_000,
+}
+
+const json = 'application/json; charset=utf-8'
+/** Not text/plain: a web page of anyone may send that from a visitor's browser without asking. */
+const ndjsonTypes = ['application/x-ndjson', 'application/ndjson']
+const retryAfterSeconds = 1
+
+export function makeHttpServer(service: HttpService, options: HttpServerOptions = {}): HttpServer {
+  const limits = { ...limitsDefault, ...options.limits }
+  const state = { draining: false, address: null as string | null }
+  const server = fastify({
+    bodyLimit: limits.bodyBytesMax,
+    requestTimeout: limits.requestMsMax,
+    // Requests on open connections are answered by `refuseWhileDraining`, in the shape of all other faults.
+    return503OnClosing: false,
+    genReqId: makeRequestIds(),
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => {
+      answerFault(error, request as FastifyRequest, reply as FastifyReply)
+    },
+    clientErrorHandler: answerBrokenRequest,
+  })
+
+  function answerFault(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const bodyBytesMax = request.routeOptions?.bodyLimit ?? limits.bodyBytesMax
+    const fault = faultOf(error, { requestId: request.id, bodyBytesMax })
+    const status = statusOf(fault)
+    if (status >= 500 && fault.code !== 'SERVICE_NOT_READY') {
+      options.logger?.error({ requestId: request.id, code: fault.code, error }, 'request failed')
+    }
+    if (status === 503) reply.header('retry-after', retryAfterSeconds)
+    reply
+      .code(status)
+      .type(json)
+      .send(JSON.stringify(faultBody(fault, request.id)))
+  }
+
+  function checkReady(): void {
+    const { ready, reasons } = state.draining ? { ready: false, reasons: ['it is shutting down'] } : service.ready()
+    if (!ready) throw new MillraceError('SERVICE_NOT_READY', { reasons: reasons.join(', ') })
+  }
+
+  server.setErrorHandler(answerFault)
+  server.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0]!.slice(0, 200)
+    const details = { method: request.method, path, routes: httpRoutes.join(', ') }
+    answerFault(new MillraceError('ROUTE_UNKNOWN', details), request, reply)
+  })
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    if (state.draining) reply.header('connection', 'close')
+    done()
+  })
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    // A connection that is kept open would keep `close` waiting.
+    if (state.draining) reply.header('connection', 'close')
+    done()
+  })
+  if (options.observe !== undefined) observeAnswers(server, options.observe)
+  keepRawBodies(server)
+  addIngestion(server, { service, limits, checkReady })
+  addReads(server, { service, limits, checkReady })
+  addProbes(server, { service, checkReady })
+
+  return {
+    async listen(port, host) {
+      state.address = await server.listen({ port, host })
+      return state.address
+    },
+    get address() {
+      return state.address
+    },
+    async close() {
+      state.draining = true
+      await server.close()
+    },
+    inject: server.inject.bind(server) as FastifyInstance['inject'],
+  }
+}
+
+type RouteParts = { readonly service: HttpService; readonly limits: HttpLimits; readonly checkReady: () => void }
+
+function addIngestion(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+  const allowed = ['application/json', ...ndjsonTypes]
+  const onRequest = readiness(checkReady)
+  server.post<{ Params: { stream: string } }>('/v1/events/:stream', { onRequest }, async (request, reply) => {
+    const { body, type } = rawBody(request, allowed)
+    const { stream } = request.params
+    const results = await service.ingest(
+      stream,
+      splitEvents(body, type === 'application/json' ? 'json' : 'ndjson', limits),
+    )
+    const refused = results.filter(({ refusals }) => refusals.length > 0).length
+    if (refused === 0) return answer(reply, 202, { accepted: results.length, offsets: results.map(placeOf) })
+    return answer(reply, 422, refusalBody({ stream, results, refused, requestId: request.id }))
+  })
+}
+
+function addReads(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+  const allowed = ['application/json']
+  const settings = { onRequest: readiness(checkReady), bodyLimit: limits.readBytesMax }
+  server.post('/v1/features', settings, (request, reply) => {
+    const { body } = rawBody(request, allowed)
+    answer(reply, 200, service.read(parseReadRequest(body, limits)))
+  })
+}
+
+function addProbes(server: FastifyInstance, { service, checkReady }: Omit<RouteParts, 'limits'>): void {
+  server.get('/health', (_request, reply) => {
+    const health = service.health()
+    answer(reply, health.healthy ? 200 : 503, health)
+  })
+  server.get('/ready', (_request, reply) => {
+    checkReady()
+    answer(reply, 200, service.ready())
+  })
+  server.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await service.metrics()
+    return reply.type(contentType).send(body)
+  })
+}
+
+/** Runs before the body is read: what will be refused anyway need not be uploaded first. */
+function readiness(checkReady: () => void) {
+  return (_request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    checkReady()
+    done()
+  }
+}
+
+function answer(reply: FastifyReply, status: number, body: object): FastifyReply {
+  return reply.code(status).type(json).send(JSON.stringify(body))
+}
+
+function placeOf({ partition, offset }: IngestResult): { partition: number; offset: number } {
+  return { partition, offset }
+}
+
+/** All faults of all refused events, and where each event of the request lies: `offsets[index]`. */
+function refusalBody({ stream, results, refused, requestId }: Refused): object {
+  const faults = results.flatMap(({ refusals }, index) => refusals.map((refusal) => ({ index, ...refusal })))
+  const first = faults[0]!
+  const fault = new MillraceError('EVENT_REFUSED', {
+    count: refused,
+    stream,
+    index: first.index,
+    faults: `${first.path === '' ? '' : `"${first.path}" `}${first.code}: ${first.came}, allowed ${first.allowed}`,
+  })
+  return {
+    ...faultBody(fault, requestId),
+    accepted: results.length - refused,
+    refused,
+    faults,
+    offsets: results.map((result) => ({ ...placeOf(result), accepted: result.refusals.length === 0 })),
+  }
+}
+
+type Refused = {
+  readonly stream: string
+  readonly results: readonly IngestResult[]
+  readonly refused: number
+  readonly requestId: string
+}
+
+/** Bodies are kept as bytes, of whatever type; routes say which types they take. */
+function keepRawBodies(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    done(null, body)
+  })
+}
+
+function rawBody(request: FastifyRequest, allowed: readonly string[]): { body: Uint8Array; type: string } {
+  const header = request.headers['content-type'] ?? ''
+  const type = header.split(';')[0]!.trim().toLowerCase()
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  if (!allowed.includes(type) || encoding !== 'identity') {
+    const came = `${type === '' ? 'no content-type' : type.slice(0, 100)}${encoding === 'identity' ? '' : ', compressed'}`
+    throw new MillraceError('REQUEST_TYPE_UNSUPPORTED', { came, allowed: allowed.join(' or ') })
+  }
+  return { body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0), type }
+}
+
+/** A client's own id where it is short and plain, otherwise a number in this process. */
+function makeRequestIds(): (request: { headers: { [name: string]: string | string[] | undefined } }) => string {
+  let count = 0
+  return ({ headers }) => {
+    const given = headers['x-request-id']
+    if (typeof given === 'string' && /^[\w.:-]{1,100}$/.test(given)) return given
+    count += 1
+    return `r${count}`
+  }
+}
+
+function observeAnswers(server: FastifyInstance, observe: (answer: HttpAnswer) => void): void {
+  server.addHook('onResponse', (request, reply, done) => {
+    const { url } = request.routeOptions
+    const route = httpRoutes.find((one) => one.endsWith(` ${url}`)) ?? 'unknown'
+    observe({ route, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 })
+    done()
+  })
+}
+
+/** Bytes that are no HTTP, or a request that took too long: there is no request yet to answer as one. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const detail = late ? 'it did not arrive in time' : 'it is not HTTP/1.1'
+  const fault = new MillraceError('REQUEST_MALFORMED', { detail, allowed: 'Send a whole HTTP/1.1 request.' })
+  const body = JSON.stringify(faultBody(fault, ''))
+  const status = late ? '408 Request Timeout' : '400 Bad Request'
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: ${json}\r\ncontent-length: ${Buffer.byteLength(body)}`
+  socket.end(`${head}\r\n\r\n${body}`)
+}

@@ -1,0 +1,136 @@
+import { isUtf8 } from 'node:buffer'
+import { MillraceError } from '../../base/faults.ts'
+import { nearest } from '../../base/nearest.ts'
+import { describe } from '../../schema/decode.ts'
+import { parseInstant } from '../../schema/instant.ts'
+import type { ReadRequest } from '../http-service.ts'
+import { memberBytes } from './json-scan.ts'
+
+export type ReadLimits = { readonly entitiesMax: number; readonly featuresMax: number }
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+const members = ['service', 'features', 'entities', 'asOf', 'with', 'full']
+
+/**
+ * The body of `POST /v1/features`, checked. Names and keys are only checked in shape: whoever reads knows them.
+ * Throws `REQUEST_MALFORMED` and `REQUEST_TOO_LARGE`.
+ */
+export function parseReadRequest(body: Uint8Array, limits: ReadLimits): ReadRequest {
+  const request = parseObject(body)
+  checkMembers(request, members, 'the request')
+  const added = own(request, 'with')
+  const asOf = own(request, 'asOf')
+  return {
+    target: parseTarget(request, limits),
+    entities: parseEntities(own(request, 'entities'), limits),
+    ...(asOf === undefined ? {} : { asOf: parseAsOf(asOf) }),
+    ...(added === undefined ? {} : { with: parseWith(added, memberBytes(body, 'with')!) }),
+    full: parseFull(own(request, 'full')),
+  }
+}
+
+function parseObject(body: Uint8Array): JsonObject {
+  const allowed = 'Send a JSON object such as {"service":"fraud_v1","entities":[{"customerId":1}]}.'
+  if (!isUtf8(body)) throw malformed('the body is not UTF-8', allowed)
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
+  } catch (error) {
+    throw malformed(`the body is not JSON (${(error as Error).message})`, allowed)
+  }
+  if (!isObject(value)) throw malformed(`the body is ${describe(value)}`, allowed)
+  return value
+}
+
+function parseTarget(request: JsonObject, { featuresMax }: ReadLimits): ReadRequest['target'] {
+  const service = own(request, 'service')
+  const features = own(request, 'features')
+  if ((service === undefined) === (features === undefined)) {
+    const detail = service === undefined ? 'it has neither "service" nor "features"' : 'it has "service" and "features"'
+    throw malformed(detail, 'Give one of the two: the name of a feature service, or a list of "view:feature".')
+  }
+  if (service !== undefined) {
+    if (typeof service === 'string' && service.length > 0) return { service }
+    throw malformed(`"service" is ${describe(service)}`, 'Give the name of a feature service or a view.')
+  }
+  const allowed = 'Give a list of names such as "customer_spending:payments_1d".'
+  if (!Array.isArray(features) || features.length === 0) {
+    throw malformed(`"features" is ${Array.isArray(features) ? 'an empty array' : describe(features)}`, allowed)
+  }
+  checkCount(features.length, 'features', featuresMax)
+  features.forEach((feature: unknown, index) => {
+    if (typeof feature === 'string' && /^[^:]+:[^:]+$/.test(feature)) return
+    throw malformed(`"features" ${index} is ${describe(feature)}`, allowed)
+  })
+  return { features: features as string[] }
+}
+
+function parseEntities(entities: unknown, { entitiesMax }: ReadLimits): ReadRequest['entities'] {
+  const allowed = `Give a list of 1 to ${entitiesMax} objects of join keys, such as [{"customerId":1,"terminalId":2}].`
+  if (!Array.isArray(entities) || entities.length === 0) {
+    const came = entities === undefined ? 'missing' : Array.isArray(entities) ? 'an empty array' : describe(entities)
+    throw malformed(`"entities" is ${came}`, allowed)
+  }
+  checkCount(entities.length, 'entities', entitiesMax)
+  entities.forEach((entity: unknown, index) => {
+    if (!isObject(entity)) throw malformed(`"entities" ${index} is ${describe(entity)}`, allowed)
+  })
+  return entities as JsonObject[]
+}
+
+function parseAsOf(asOf: unknown): number | 'latest' {
+  if (asOf === 'latest') return asOf
+  const ms = typeof asOf === 'string' || typeof asOf === 'number' ? parseInstant(asOf, 'ms') : null
+  if (ms !== null) return ms
+  throw malformed(
+    `"asOf" is ${describe(asOf)}`,
+    'Give epoch milliseconds or ISO 8601 text with a zone, in [1970, 2100), or "latest"; leave it out for now.',
+  )
+}
+
+function parseWith(added: unknown, bytes: Uint8Array): NonNullable<ReadRequest['with']> {
+  const allowed = 'Give {"stream": name, "event": object}: an event as it would be sent to that stream.'
+  if (!isObject(added)) throw malformed(`"with" is ${describe(added)}`, allowed)
+  checkMembers(added, ['stream', 'event'], '"with"')
+  const stream = own(added, 'stream')
+  if (typeof stream !== 'string' || stream.length === 0) throw malformed(`"with.stream" is ${came(stream)}`, allowed)
+  const event = own(added, 'event')
+  if (!isObject(event)) throw malformed(`"with.event" is ${came(event)}`, allowed)
+  // The bytes that came, not the parsed value written again: 1e999 must meet the same verdict here as in the log.
+  return { stream, event: memberBytes(bytes, 'event')! }
+}
+
+function parseFull(full: unknown): boolean {
+  if (full === undefined || typeof full === 'boolean') return full ?? true
+  throw malformed(`"full" is ${describe(full)}`, 'Give true for status and age of every value, false for values only.')
+}
+
+function checkMembers(object: JsonObject, allowed: readonly string[], where: string): void {
+  const unknown = Object.keys(object).find((name) => !allowed.includes(name))
+  if (unknown === undefined) return
+  const close = nearest(unknown, allowed) ?? ''
+  const detail = `${where} has a member ${describe(unknown).replace('string ', '')}`
+  throw malformed(detail, `Members are ${allowed.join(', ')}. The nearest is "${close}".`)
+}
+
+function checkCount(size: number, unit: string, limit: number): void {
+  if (size > limit) throw new MillraceError('REQUEST_TOO_LARGE', { size, unit, limit })
+}
+
+/** Own members only: a body that says nothing of `full` must not find it on a prototype. */
+function own(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+function came(value: unknown): string {
+  return value === undefined ? 'missing' : describe(value)
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+function malformed(detail: string, allowed: string): MillraceError {
+  return new MillraceError('REQUEST_MALFORMED', { detail, allowed })
+}

@@ -1,0 +1,78 @@
+import { MillraceError } from '../../../src/base/faults.ts'
+import type { HttpService, IngestResult, ReadRequest, ReadResponse } from '../../../src/serve/http-service.ts'
+
+/** Remembers what it was asked. Knows one stream, `payments`, which refuses what is no JSON object with an `amount`. */
+export class FakeHttpService implements HttpService {
+  readonly bodies: string[] = []
+  readonly reads: ReadRequest[] = []
+  readyReasons: string[] = []
+  healthReasons: string[] = []
+  /** What the next call throws. */
+  failure: unknown = null
+  /** Ingestion waits for this. */
+  gate: Promise<void> = Promise.resolve()
+
+  async ingest(stream: string, bodies: readonly Uint8Array[]): Promise<IngestResult[]> {
+    if (stream !== 'payments') {
+      throw new MillraceError('NAME_UNDECLARED', {
+        kind: 'stream',
+        name: stream,
+        declared: 'payments',
+        nearest: 'payments',
+      })
+    }
+    await this.gate
+    this.#fail()
+    return bodies.map((body): IngestResult => {
+      const text = Buffer.from(body).toString()
+      const offset = this.bodies.push(text) - 1
+      return { partition: offset % 2, offset, refusals: refusalsOf(text) }
+    })
+  }
+
+  read(request: ReadRequest): ReadResponse {
+    this.#fail()
+    this.reads.push(request)
+    const service = 'service' in request.target ? request.target.service : null
+    return {
+      service,
+      asOf: request.asOf ?? 1000,
+      features: ['customer_spending:payments_1d', 'customer_spending:amount_mean_30d'],
+      rows: request.entities.map(() => ({
+        values: [3, null],
+        ...(request.full ? { status: ['PRESENT', 'NULL_VALUE'], ageMs: [5, 5] } : {}),
+      })),
+      prefix: { payments: [7, 8] },
+    }
+  }
+
+  health() {
+    return { healthy: this.healthReasons.length === 0, reasons: this.healthReasons }
+  }
+
+  ready() {
+    return { ready: this.readyReasons.length === 0, reasons: this.readyReasons }
+  }
+
+  async metrics() {
+    return Promise.resolve({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' })
+  }
+
+  #fail(): void {
+    if (this.failure !== null) throw this.failure
+  }
+}
+
+function refusalsOf(text: string): IngestResult['refusals'] {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return [{ code: 'JSON', path: '', came: 'text that is not JSON', allowed: 'one JSON object' }]
+  }
+  if (typeof value === 'object' && value !== null && 'amount' in value) return []
+  return [
+    { code: 'MISSING', path: 'amount', came: 'nothing', allowed: 'a number' },
+    { code: 'MISSING', path: 'at', came: 'nothing', allowed: 'an instant' },
+  ]
+}
