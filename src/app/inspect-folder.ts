@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
+import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
+import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
 import type { Log } from '../log/log.ts'
 import type { Plan } from '../plan/plan.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
@@ -10,10 +12,14 @@ import { deadLetterTopic, lateTopic, readRejection, type RejectionRecord } from 
 
 /** Opens the log of a data folder to read it, also while a running millrace writes it: what is durable by now. */
 export async function openReadOnlyLog(folder: string, clock: Clock = systemClock): Promise<Log> {
-  return await openEmbeddedLog({ folder: join(folder, 'log'), clock, readOnly: true })
+  return await openEmbeddedLog({ folder: join(folder, 'log'), clock, fileSystem: readOnlyFileSystem(nodeFileSystem) })
 }
 
-export type LocatedRejection = RejectionRecord & { readonly outputTopic: string; readonly outputPartition: number; readonly outputOffset: number }
+export type LocatedRejection = RejectionRecord & {
+  readonly outputTopic: string
+  readonly outputPartition: number
+  readonly outputOffset: number
+}
 
 /** Dead letters, or late events, oldest first within each partition. */
 export async function* readRejections(log: Log, kind: 'refused' | 'late'): AsyncGenerator<LocatedRejection> {
@@ -52,4 +58,3 @@ export async function explainFromLog(options: ExplainOptions): Promise<ValueExpl
   const request = { view: view!, feature: options.feature, key, asOf }
   return await explainValue(request, logHistory(stream, log, clock), onRead)
 }
-

@@ -152,6 +152,16 @@ export class Mill {
     return this.#engine.counts
   }
 
+  /** Whether `close` was called. */
+  get closing(): boolean {
+    return this.#closing !== null
+  }
+
+  /** The clock's instant: what a read without `asOf` is as of. */
+  now(): number {
+    return this.#clock.now()
+  }
+
   get engine(): Engine {
     return this.#engine
   }
