@@ -85,5 +85,6 @@ function orderAt(events: EventColumns, index: number): typeof order {
 /** Time of the newest event before `t`; -1 when there is none. */
 export function newestBefore(state: Pick<KeyState, 'events' | 'baseNewest'>, t: number): number {
   const index = lowerBound(state.events.ts, t)
-  return index > 0 ? state.events.ts[index - 1]! : state.baseNewest
+  // Before `settle`, an event that came late lies in the base and may be newer than the oldest raw ones.
+  return index > 0 ? Math.max(state.events.ts[index - 1]!, state.baseNewest) : state.baseNewest
 }

@@ -15,7 +15,7 @@ export type LeafResolver<Context> = (leaf: Extract<Expression, { op: 'field' | '
 export function compileExpression<Context>(tree: Expression, leaf: LeafResolver<Context>): Evaluator<Context> {
   if (tree.op === 'field' || tree.op === 'aggregate') return leaf(tree)
   if (tree.op === 'literal') {
-    const { value } = tree
+    const value = tree.value === 0 ? 0 : tree.value // Never -0.
     return () => value
   }
   const args = tree.args.map((arg) => compileExpression(arg, leaf))

@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto'
+import { dirname } from 'node:path'
+import { assert } from '../../base/assert.ts'
+import type { Clock } from '../../base/clock.ts'
+import { MillraceError, messageOf } from '../../base/faults.ts'
+import type { Log, LogRecord, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
+import { type FileLock, type FileSystem, readWhole, writeAtomically } from './file-system.ts'
+import { nodeFileSystem } from './node-file-system.ts'
+import { Partition } from './partition.ts'
+import {
+  checkTopicName,
+  checkTopicOptions,
+  createTopicFiles,
+  damaged,
+  parseVersioned,
+  partitionFolder,
+  readTopicFiles,
+} from './topic-file.ts'
+
+export type EmbeddedLogOptions = {
+  readonly folder: string
+  /** Decides only which segments are past their retention. */
+  readonly clock: Clock
+  /** A segment is closed before it would grow beyond this; a single larger call has one to itself. Default: 64 MiB. */
+  readonly segmentBytes?: number
+  /** Key and value of one record. Default: 1 MiB. Headers have 64 KiB of their own, so that a dead letter always fits. */
+  readonly recordBytesMax?: number
+  /** All records of one call. Default: 64 MiB. */
+  readonly appendBytesMax?: number
+  /** The newest bytes of each partition that are kept in memory for readers. Default: 4 MiB. */
+  readonly tailBytesMax?: number
+  readonly fileSystem?: FileSystem
+  /** Names a new log; must never give the same name twice. Default: a random UUID. */
+  readonly makeId?: () => string
+}
+
+export interface EmbeddedLog extends Log {
+  /** Removes what is past its retention by now. Also done on open and whenever a segment is full. */
+  enforceRetention(): Promise<void>
+}
+
+/**
+ * Opens the log in a folder, or begins a new one there, as the only process that does.
+ *
+ * Throws `FOLDER_IN_USE`, `LOG_CORRUPT` when durable records are damaged, `STATE_VERSION_UNKNOWN` for a folder of
+ * another release, and `LOG_FOLDER_UNUSABLE` when the file system refuses.
+ */
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+  const settings = makeSettings(options)
+  const { folder, fileSystem } = settings
+  return orFolderUnusable(folder, async () => {
+    await fileSystem.makeFolder(folder)
+    const lock = await fileSystem.lock(`${folder}/lock`)
+    const topics = new Map<string, Topic>()
+    try {
+      const id = await readOrMakeId(settings)
+      for (const description of await readTopicFiles(fileSystem, folder)) {
+        topics.set(description.topic, await openTopic(settings, description))
+      }
+      return new OpenLog(id, { settings, lock, topics })
+    } catch (error) {
+      const closed = new MillraceError('LOG_CLOSED', {})
+      for (const topic of topics.values()) for (const partition of topic.partitions) await partition.close(closed)
+      await lock.release()
+      throw error
+    }
+  })
+}
+
+type Settings = Required<EmbeddedLogOptions>
+
+type Topic = { readonly description: TopicDescription; readonly partitions: readonly Partition[] }
+
+type OpenParts = { readonly settings: Settings; readonly lock: FileLock; readonly topics: Map<string, Topic> }
+
+class OpenLog implements EmbeddedLog {
+  readonly id: string
+  readonly #settings: Settings
+  readonly #lock: FileLock
+  readonly #topics: Map<string, Topic>
+  #descriptions: readonly TopicDescription[] = []
+  #creating: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  constructor(id: string, { settings, lock, topics }: OpenParts) {
+    this.id = id
+    this.#settings = settings
+    this.#lock = lock
+    this.#topics = topics
+    this.#describe()
+  }
+
+  createTopic(topic: string, options: TopicOptions): Promise<void> {
+    // One after the other: two calls for one topic must not both create it.
+    const created = this.#creating.then(() => this.#createTopic(topic, options))
+    // Only the order is kept here; the error goes to whoever asked.
+    this.#creating = created.catch(() => undefined)
+    return created
+  }
+
+  topics(): readonly TopicDescription[] {
+    this.#refuseClosed()
+    return this.#descriptions
+  }
+
+  // Async, so that what is refused at once rejects as well. Up to the partition's queue nothing is awaited: that keeps
+  // the order of the calls.
+  async append(topic: string, partition: number, records: readonly RecordInput[]): Promise<number> {
+    const target = this.#partition(topic, partition)
+    assert(records.length > 0, 'a call appends at least one record')
+    checkSizes(records, this.#settings)
+    return target.append(records)
+  }
+
+  async read(topic: string, partition: number, offset: number, bytesMax: number): Promise<readonly LogRecord[]> {
+    return this.#partition(topic, partition).read(offset, bytesMax)
+  }
+
+  start(topic: string, partition: number): number {
+    return this.#partition(topic, partition).start
+  }
+
+  end(topic: string, partition: number): number {
+    return this.#partition(topic, partition).end
+  }
+
+  async offsetAt(topic: string, partition: number, timestampMs: number): Promise<number> {
+    return this.#partition(topic, partition).offsetAt(timestampMs)
+  }
+
+  async waitFor(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void> {
+    await this.#partition(topic, partition).waitFor(offset, signal)
+  }
+
+  async enforceRetention(): Promise<void> {
+    this.#refuseClosed()
+    for (const { partitions } of this.#topics.values()) {
+      for (const partition of partitions) await partition.enforceRetention()
+    }
+  }
+
+  /** Appends already made are finished first. Those who still wait for records get `LOG_CLOSED`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#creating
+    const reason = new MillraceError('LOG_CLOSED', {})
+    const partitions = [...this.#topics.values()].flatMap((topic) => topic.partitions)
+    const outcomes = await Promise.allSettled(partitions.map((partition) => partition.close(reason)))
+    await this.#lock.release()
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  async #createTopic(topic: string, options: TopicOptions): Promise<void> {
+    this.#refuseClosed()
+    checkTopicName(topic, this.#topics.keys())
+    checkTopicOptions(options)
+    const existing = this.#topics.get(topic)?.description.partitions
+    if (existing === options.partitions) return
+    if (existing !== undefined) {
+      throw new MillraceError('LOG_TOPIC_MISMATCH', { topic, existing, asked: options.partitions })
+    }
+    const description = { topic, partitions: options.partitions, retentionMs: options.retentionMs ?? null }
+    const { folder, fileSystem } = this.#settings
+    await orFolderUnusable(folder, async () => {
+      await createTopicFiles(fileSystem, folder, description)
+      this.#topics.set(topic, await openTopic(this.#settings, description))
+    })
+    this.#describe()
+  }
+
+  #describe(): void {
+    const names = [...this.#topics.keys()].sort()
+    this.#descriptions = names.map((name) => this.#topics.get(name)!.description)
+  }
+
+  #partition(topic: string, partition: number): Partition {
+    this.#refuseClosed()
+    const found = this.#topics.get(topic)
+    if (found === undefined) {
+      const topics = this.#descriptions.map((one) => one.topic).join(', ') || 'none'
+      throw new MillraceError('LOG_TOPIC_UNKNOWN', { topic, topics })
+    }
+    const target = found.partitions[partition]
+    if (target === undefined) {
+      const { partitions } = found.description
+      throw new MillraceError('LOG_PARTITION_UNKNOWN', { topic, partition, partitions })
+    }
+    return target
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== null) throw new MillraceError('LOG_CLOSED', {})
+  }
+}
+
+const formatVersion = 1
+
+const mebibyte = 1024 * 1024
+const headersBytesMax = 64 * 1024
+
+/** Positions inside a segment are written in 32 bits, and one call may go beyond `segmentBytes`. */
+const segmentBytesLimit = 1024 * mebibyte
+
+function makeSettings(options: EmbeddedLogOptions): Settings {
+  const settings: Settings = {
+    segmentBytes: 64 * mebibyte,
+    recordBytesMax: mebibyte,
+    appendBytesMax: 64 * mebibyte,
+    tailBytesMax: 4 * mebibyte,
+    fileSystem: nodeFileSystem,
+    makeId: randomUUID,
+    ...options,
+  }
+  assert(settings.segmentBytes > 0 && settings.segmentBytes <= segmentBytesLimit, 'a segment is of 1 byte to 1 GiB')
+  assert(settings.appendBytesMax <= segmentBytesLimit, 'one call appends at most 1 GiB')
+  return settings
+}
+
+/** Written once, before anything else in the folder. A folder with topics and no id has lost it. */
+async function readOrMakeId({ folder, fileSystem, makeId }: Settings): Promise<string> {
+  const file = `${folder}/log.json`
+  const content = await readWhole(fileSystem, file)
+  if (content !== null) {
+    const { id } = parseVersioned(file, content, formatVersion)
+    if (typeof id !== 'string' || id === '') throw damaged(file, 'it has no id')
+    return id
+  }
+  const names = await fileSystem.list(folder)
+  if (names.includes('topics') && (await fileSystem.list(`${folder}/topics`)).length > 0) {
+    throw damaged(file, 'it is missing, and the folder holds topics')
+  }
+  await fileSystem.makeFolder(`${folder}/topics`)
+  const id = makeId()
+  const text = `${JSON.stringify({ version: formatVersion, id }, null, 2)}\n`
+  await writeAtomically(fileSystem, { folder, name: 'log.json' }, Buffer.from(text))
+  await fileSystem.syncFolder(dirname(folder))
+  return id
+}
+
+async function openTopic(settings: Settings, description: TopicDescription): Promise<Topic> {
+  const { topic, retentionMs } = description
+  const { segmentBytes, tailBytesMax, fileSystem, clock } = settings
+  const partitions: Partition[] = []
+  try {
+    for (let partition = 0; partition < description.partitions; partition++) {
+      const folder = partitionFolder(settings.folder, topic, partition)
+      const place = { topic, partition, folder, retentionMs }
+      partitions.push(await Partition.open({ ...place, segmentBytes, tailBytesMax, fileSystem, clock }))
+    }
+  } catch (error) {
+    for (const partition of partitions) await partition.close(new MillraceError('LOG_CLOSED', {}))
+    throw error
+  }
+  return { description, partitions }
+}
+
+function checkSizes(records: readonly RecordInput[], { recordBytesMax, appendBytesMax }: Settings): void {
+  let total = 0
+  for (const { key, value, headers } of records) {
+    const size = (key?.length ?? 0) + (value?.length ?? 0)
+    if (size > recordBytesMax) throw new MillraceError('LOG_RECORD_TOO_LARGE', { size, limit: recordBytesMax })
+    total += size
+    if (headers === undefined || headers.length === 0) continue
+    let headersSize = 0
+    for (const [name, content] of headers) headersSize += Buffer.byteLength(name) + content.length
+    if (headersSize > headersBytesMax) {
+      throw new MillraceError('LOG_RECORD_TOO_LARGE', { size: headersSize, limit: headersBytesMax })
+    }
+    total += headersSize
+  }
+  if (total > appendBytesMax) {
+    throw new MillraceError('REQUEST_TOO_LARGE', { size: total, unit: 'bytes', limit: appendBytesMax })
+  }
+}
+
+async function orFolderUnusable<Result>(folder: string, action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action()
+  } catch (error) {
+    if (error instanceof MillraceError) throw error
+    throw new MillraceError('LOG_FOLDER_UNUSABLE', { folder, detail: messageOf(error) }, { cause: error })
+  }
+}

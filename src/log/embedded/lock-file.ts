@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import process from 'node:process'
+import { MillraceError } from '../../base/faults.ts'
+import { type FileLock, isMissing } from './file-system.ts'
+
+/**
+ * Takes a file as a lock for this process.
+ *
+ * 1. Write who we are to a draft beside it, and link the draft to the lock's name: that succeeds for one process only,
+ *    and no one ever sees a lock that is half written.
+ * 2. When the name is taken by a process that is dead, move that lock aside and try again. Whoever finds that it moved
+ *    a newer lock than the one it read puts it back.
+ *
+ * A process is the same one only if it started at the same time, where the system tells (`/proc`): process ids come
+ * round again, and in a container they are always the same. Processes that cannot see each other, on two machines or in
+ * two containers with one folder between them, are not kept apart by this.
+ */
+export async function lockFile(path: string): Promise<FileLock> {
+  const mine = JSON.stringify({ pid: process.pid, startedAt: (await readProcess(process.pid))?.startedAt ?? null })
+  const draft = `${path}.${process.pid}.${randomUUID()}`
+  await writeFile(draft, mine)
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      if (await linkIfFree(draft, path)) return { release: () => removeIfEqual(path, mine) }
+      const held = await readIfThere(path)
+      if (held === null) continue
+      const pid = await findLivingHolder(held)
+      if (pid !== null) throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid })
+      await moveAside(path, held, `${draft}.stale`)
+    }
+  } finally {
+    await unlink(draft)
+  }
+  throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid: 'unknown' })
+}
+
+const attemptsMax = 20
+
+/** The process that holds the lock, or null when it is dead. A lock nobody can read outlived a power cut. */
+async function findLivingHolder(held: string): Promise<number | null> {
+  const holder = parseHolder(held)
+  if (holder === null) return null
+  const found = await readProcess(holder.pid)
+  if (found === null) return signalReaches(holder.pid) ? holder.pid : null
+  // A killed process whose parent has not fetched its exit status writes nothing any more.
+  if (found.state === 'Z' || found.state === 'X') return null
+  return holder.startedAt === null || holder.startedAt === found.startedAt ? holder.pid : null
+}
+
+function parseHolder(held: string): { pid: number; startedAt: string | null } | null {
+  let value: unknown
+  try {
+    value = JSON.parse(held)
+  } catch {
+    // Not JSON: cut by a power failure, since a living process never leaves a partial lock.
+    return null
+  }
+  if (typeof value !== 'object' || value === null || !('pid' in value) || !('startedAt' in value)) return null
+  const { pid, startedAt } = value
+  if (typeof pid !== 'number' || !Number.isInteger(pid) || pid < 1) return null
+  return { pid, startedAt: typeof startedAt === 'string' ? startedAt : null }
+}
+
+/** State and start time of a process from `/proc/<pid>/stat`, or null when there is no such file. */
+async function readProcess(pid: number): Promise<{ state: string; startedAt: string } | null> {
+  const stat = await readIfThere(`/proc/${pid}/stat`)
+  if (stat === null) return null
+  // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state, startedAt] = [fields[0], fields[19]]
+  return state === undefined || startedAt === undefined ? null : { state, startedAt }
+}
+
+function signalReaches(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Without the right to signal it, it exists all the same.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+async function linkIfFree(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    // ESRCH: the process ended between opening its file in /proc and reading it.
+    if (isMissing(error) || (error instanceof Error && 'code' in error && error.code === 'ESRCH')) return null
+    throw error
+  }
+}
+
+async function moveAside(path: string, stale: string, to: string): Promise<void> {
+  try {
+    await rename(path, to)
+  } catch (error) {
+    if (isMissing(error)) return
+    throw error
+  }
+  if ((await readIfThere(to)) !== stale) await linkIfFree(to, path)
+  await unlink(to)
+}
+
+async function removeIfEqual(path: string, content: string): Promise<void> {
+  if ((await readIfThere(path)) === content) await unlink(path)
+}

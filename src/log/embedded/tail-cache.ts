@@ -1,0 +1,40 @@
+import type { Run } from './segment-reader.ts'
+
+/** The newest groups of a partition, kept in memory up to a number of bytes: who follows the end reads no file. */
+export class TailCache {
+  readonly #bytesMax: number
+  #runs: Run[] = []
+  /** Runs before this place are gone; they are cut off together, now and then. */
+  #first = 0
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  /** The run must follow the one added before. */
+  add(run: Run): void {
+    this.#runs.push(run)
+    this.#bytes += run.bytes.length
+    while (this.#bytes > this.#bytesMax) {
+      this.#bytes -= this.#runs[this.#first]!.bytes.length
+      this.#first++
+    }
+    if (this.#first > 64 && this.#first * 2 > this.#runs.length) {
+      this.#runs = this.#runs.slice(this.#first)
+      this.#first = 0
+    }
+  }
+
+  find(offset: number): Run | null {
+    let low = this.#first
+    let high = this.#runs.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#runs[middle]!.nextOffset > offset) high = middle
+      else low = middle + 1
+    }
+    const run = this.#runs[low]
+    return run !== undefined && run.baseOffset <= offset ? run : null
+  }
+}

@@ -1,0 +1,112 @@
+import { MillraceError } from '../../base/faults.ts'
+import type { TopicDescription, TopicOptions } from '../log.ts'
+import { type FileSystem, readWhole, writeAtomically, writeFileWhole } from './file-system.ts'
+
+/**
+ * A topic is a folder of its name under `topics/`, with a folder per partition and `topic.json`, which is written last:
+ * a topic without it was never finished, and does not exist.
+ *
+ * The allowed characters are safe in the names of files; two topics whose names differ only by case are refused,
+ * because some file systems would take them for one folder.
+ */
+export function checkTopicName(topic: string, existing: Iterable<string>): void {
+  const refuse = (detail: string): never => {
+    throw new MillraceError('LOG_TOPIC_NAME_REFUSED', { topic, detail })
+  }
+  if (topic.length === 0 || topic.length > topicLengthMax) refuse(`it has ${topic.length} characters`)
+  const foreign = /[^a-zA-Z0-9._-]/u.exec(topic)
+  if (foreign !== null) refuse(`it holds ${JSON.stringify(foreign[0])}`)
+  if (topic === '.' || topic === '..') refuse('it means a folder')
+  for (const other of existing) {
+    if (other !== topic && other.toLowerCase() === topic.toLowerCase()) refuse(`topic "${other}" differs only by case`)
+  }
+}
+
+export function checkTopicOptions({ partitions, retentionMs }: TopicOptions): void {
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > partitionsMax) {
+    const allowed = `Ask for 1 to ${partitionsMax} partitions.`
+    throw new MillraceError('REQUEST_MALFORMED', { detail: `a topic of ${partitions} partitions`, allowed })
+  }
+  if (retentionMs !== undefined && (!Number.isSafeInteger(retentionMs) || retentionMs < 0)) {
+    const allowed = 'Give whole milliseconds from 0 on, or nothing to keep records for ever.'
+    throw new MillraceError('REQUEST_MALFORMED', { detail: `a retention of ${retentionMs} ms`, allowed })
+  }
+}
+
+export function topicFolder(logFolder: string, topic: string): string {
+  return `${logFolder}/topics/${topic}`
+}
+
+export function partitionFolder(logFolder: string, topic: string, partition: number): string {
+  return `${topicFolder(logFolder, topic)}/${partition}`
+}
+
+/** Every partition gets its first segment here, so that a folder without any is known to have lost it. */
+export async function createTopicFiles(
+  fileSystem: FileSystem,
+  logFolder: string,
+  description: TopicDescription,
+): Promise<void> {
+  const folder = topicFolder(logFolder, description.topic)
+  for (let partition = 0; partition < description.partitions; partition++) {
+    const inside = partitionFolder(logFolder, description.topic, partition)
+    await fileSystem.makeFolder(inside)
+    await writeFileWhole(fileSystem, `${inside}/${'0'.repeat(20)}.log`, new Uint8Array(0))
+    await fileSystem.syncFolder(inside)
+  }
+  await fileSystem.syncFolder(folder)
+  const content = Buffer.from(`${JSON.stringify({ version, ...description }, null, 2)}\n`)
+  await writeAtomically(fileSystem, { folder, name: 'topic.json' }, content)
+  await fileSystem.syncFolder(`${logFolder}/topics`)
+}
+
+/** The finished topics of a log, by name. */
+export async function readTopicFiles(fileSystem: FileSystem, logFolder: string): Promise<readonly TopicDescription[]> {
+  const descriptions: TopicDescription[] = []
+  for (const name of [...(await fileSystem.list(`${logFolder}/topics`))].sort()) {
+    const file = `${topicFolder(logFolder, name)}/topic.json`
+    const content = await readWhole(fileSystem, file)
+    if (content === null) continue
+    const description = parseDescription(file, content)
+    if (description.topic !== name) throw damaged(file, `it names topic "${description.topic}"`)
+    descriptions.push(description)
+  }
+  return descriptions
+}
+
+const version = 1
+const topicLengthMax = 249
+const partitionsMax = 1024
+
+function parseDescription(file: string, content: Uint8Array): TopicDescription {
+  const value = parseVersioned(file, content, version)
+  const { topic, partitions, retentionMs } = value
+  if (typeof topic !== 'string' || typeof partitions !== 'number') throw damaged(file, 'it names no topic')
+  if (retentionMs !== null && typeof retentionMs !== 'number') throw damaged(file, 'its retention is no number')
+  return { topic, partitions, retentionMs }
+}
+
+/** The fields of a JSON file of ours. Throws `LOG_CORRUPT`, or `STATE_VERSION_UNKNOWN` for another release's. */
+export function parseVersioned(
+  file: string,
+  content: Uint8Array,
+  supported: number,
+): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(content).toString('utf8'))
+  } catch (error) {
+    throw damaged(file, 'it is not JSON', { cause: error })
+  }
+  if (typeof value !== 'object' || value === null) throw damaged(file, 'it is no JSON object')
+  const fields: Readonly<Record<string, unknown>> = { ...value }
+  if (fields['version'] !== supported) {
+    const details = { what: file, version: String(fields['version']), supported }
+    throw new MillraceError('STATE_VERSION_UNKNOWN', details)
+  }
+  return fields
+}
+
+export function damaged(file: string, detail: string, options?: ErrorOptions): MillraceError {
+  return new MillraceError('LOG_CORRUPT', { file, position: 0, detail }, options)
+}
