@@ -1,11 +1,17 @@
 import { MillraceError, messageOf } from '../base/faults.ts'
 
 /** Sends a request to a running millrace; a refused one becomes the fault that the server answered with. */
-export async function request(url: string, path: string, body?: { type: string; content: string | Uint8Array }): Promise<{ status: number; body: unknown }> {
+export async function request(
+  url: string,
+  path: string,
+  body?: { type: string; content: string | Uint8Array },
+): Promise<{ status: number; body: unknown }> {
   let response: Response
   try {
     response = await fetch(new URL(path, url), {
-      ...(body === undefined ? {} : { method: 'POST', headers: { 'content-type': body.type }, body: body.content as string }),
+      ...(body === undefined
+        ? {}
+        : { method: 'POST', headers: { 'content-type': body.type }, body: body.content as string }),
     })
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
@@ -15,7 +21,11 @@ export async function request(url: string, path: string, body?: { type: string; 
   try {
     return { status: response.status, body: JSON.parse(text) as unknown }
   } catch (error) {
-    throw new MillraceError('SERVER_UNREACHABLE', { url, detail: `it answered ${response.status} and no JSON` }, { cause: error })
+    throw new MillraceError(
+      'SERVER_UNREACHABLE',
+      { url, detail: `it answered ${response.status} and no JSON` },
+      { cause: error },
+    )
   }
 }
 

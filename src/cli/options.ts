@@ -17,7 +17,8 @@ export function parseKeys(pairs: readonly string[]): Record<string, string | num
       if (at < 1) {
         throw new MillraceError('REQUEST_MALFORMED', {
           detail: `"${pair}" is no key`,
-          allowed: 'Write join keys as name=value: customerId=1. Quote a value that is text but looks like a number: id=\'"1"\'.',
+          allowed:
+            'Write join keys as name=value: customerId=1. Quote a value that is text but looks like a number: id=\'"1"\'.',
         })
       }
       return [pair.slice(0, at), parseValue(pair.slice(at + 1))]

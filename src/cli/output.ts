@@ -48,7 +48,8 @@ export function makeProgressLine(): (progress: { phase: string; done: number; to
     }
     const seconds = (performance.now() - startedAt) / 1_000
     const rate = seconds > 0.2 ? ` ${Math.round(done / seconds).toLocaleString('en')}/s` : ''
-    const share = total === null || total === 0 ? '' : ` of ${total.toLocaleString('en')} (${Math.floor((100 * done) / total)} %)`
+    const share =
+      total === null || total === 0 ? '' : ` of ${total.toLocaleString('en')} (${Math.floor((100 * done) / total)} %)`
     process.stderr.write(`\r\u001b[K${pc.dim(`${phase}: ${done.toLocaleString('en')}${share}${rate}`)}`)
   }
 }

@@ -11,7 +11,9 @@ import { trainCommand } from './commands/train.ts'
 /** The whole command line. Each command is a file; `test/cli/help.test.ts` holds the text of each `--help`. */
 export function makeProgram(): Command {
   return new Command('millrace')
-    .description('Real-time features for machine learning: declared once, equal on the stream, in serving and in training.')
+    .description(
+      'Real-time features for machine learning: declared once, equal on the stream, in serving and in training.',
+    )
     .version(version)
     .addCommand(devCommand())
     .addCommand(planCommand())

@@ -7,7 +7,9 @@ import { print, printJson, table } from '../output.ts'
 type Options = { folder: string; late?: boolean; limit: string; json?: boolean }
 
 export function dlqCommand(): Command {
-  const command = new Command('dlq').description('Look at what was refused (dead-letter-queue) or came too late (late-events)')
+  const command = new Command('dlq').description(
+    'Look at what was refused (dead-letter-queue) or came too late (late-events)',
+  )
   command
     .command('list')
     .description('List rejected events: where they came from and why')
@@ -63,11 +65,13 @@ async function show(place: string, options: Options): Promise<void> {
     return
   }
   print(`stream     ${found.stream}`)
-  print(`came from  ${found.topic}/${found.partition}@${found.offset}, recorded ${new Date(found.timestampMs).toISOString()}`)
+  print(
+    `came from  ${found.topic}/${found.partition}@${found.offset}, recorded ${new Date(found.timestampMs).toISOString()}`,
+  )
   print(`reason     ${found.reason}`)
   for (const line of reasonLines(found.detail)) print(`           ${line}`)
   print(`raw        ${found.raw?.length ?? 0} bytes`)
-  print(found.raw === null ? '(none)' : Buffer.from(found.raw).toString())
+  print(found.raw === null ? '(none)' : visible(Buffer.from(found.raw).toString()))
 }
 
 function reasonLines(detail: unknown): string[] {
@@ -94,9 +98,16 @@ function forMachines(one: LocatedRejection): unknown {
   return { ...one, place: placeOf(one), raw: one.raw === null ? null : Buffer.from(one.raw).toString('base64') }
 }
 
-/** Enough to recognise an event by; control characters cannot reach the terminal. */
+/** Control characters of an event must not reach the terminal; line breaks and tabs may. */
+function visible(text: string): string {
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) =>
+    JSON.stringify(character).slice(1, -1),
+  )
+}
+
+/** Enough to recognise an event by, on one line. */
 function excerpt(raw: Uint8Array | null): string {
   if (raw === null) return '(none)'
-  const text = JSON.stringify(Buffer.from(raw.subarray(0, 60)).toString()).slice(1, -1)
+  const text = visible(Buffer.from(raw.subarray(0, 60)).toString()).replaceAll(/\s+/g, ' ')
   return raw.length > 60 ? `${text}…` : text
 }

@@ -11,7 +11,9 @@ type Explanation = Awaited<ReturnType<typeof explainFromLog>>
 
 export function explainCommand(): Command {
   return new Command('explain')
-    .description('Show how one value came about: window bounds, the events inside with their place in the log, the value')
+    .description(
+      'Show how one value came about: window bounds, the events inside with their place in the log, the value',
+    )
     .argument('<definitions>', 'module that exports the definitions')
     .argument('<view>', 'feature view')
     .argument('<feature>', 'feature of the view')
@@ -48,11 +50,16 @@ function instantOf(text: string): number {
   return asOf === 'latest' ? Date.now() : asOf
 }
 
-function printExplanation({ view, feature, text, asOf, value, status, aggregates, history }: Explanation, limit: number): void {
+function printExplanation(
+  { view, feature, text, asOf, value, status, aggregates, history }: Explanation,
+  limit: number,
+): void {
   print(`${pc.bold(`${view}.${feature}`)} = ${valueText(value)}  ${pc.dim(status)}`)
   print(`${text}, as of ${instant(asOf)}`)
   for (const { name, from, to, value: partial, events } of aggregates) {
-    print(`\n${name} = ${valueText(partial)} over [${from === null ? 'the first event' : instant(from)}, ${instant(to)}), ${events.length} events`)
+    print(
+      `\n${name} = ${valueText(partial)} over [${from === null ? 'the first event' : instant(from)}, ${instant(to)}), ${events.length} events`,
+    )
     const shown = events.slice(-limit)
     if (shown.length < events.length) print(pc.dim(`  (the newest ${shown.length}; --limit shows more)`))
     if (shown.length === 0) continue
@@ -64,7 +71,11 @@ function printExplanation({ view, feature, text, asOf, value, status, aggregates
     ])
     print(table(['event time', 'id', 'input', 'in the log'], rows))
   }
-  print(pc.dim(`\nread ${history.records} records: ${history.accepted} accepted, ${history.duplicate} duplicate, ${history.late} late, ${history.refused} refused`))
+  print(
+    pc.dim(
+      `\nread ${history.records} records: ${history.accepted} accepted, ${history.duplicate} duplicate, ${history.late} late, ${history.refused} refused`,
+    ),
+  )
 }
 
 function instant(ms: number): string {

@@ -47,13 +47,16 @@ export function trainCommand(): Command {
         if (options.json === true) printJson(manifest)
         else {
           for (const { stream, records, accepted, duplicate, late, refused, arrival } of manifest.history) {
-            print(`${stream}: ${records} records = ${accepted} accepted + ${duplicate} duplicate + ${late} late + ${refused} refused (arrival: ${arrival})`)
+            print(
+              `${stream}: ${records} records = ${accepted} accepted + ${duplicate} duplicate + ${late} late + ${refused} refused (arrival: ${arrival})`,
+            )
           }
-          print(`${options.out}: ${manifest.output.rows} rows, ${manifest.features.length} features, ${manifest.bound}, plan ${manifest.plan.slice(0, 12)}`)
+          print(
+            `${options.out}: ${manifest.output.rows} rows, ${manifest.features.length} features, ${manifest.bound}, plan ${manifest.plan.slice(0, 12)}`,
+          )
         }
       } finally {
         await log?.close()
       }
     })
 }
-

@@ -1,0 +1,96 @@
+import type { Clock } from '../base/clock.ts'
+import { makeMetrics, type Metrics } from '../monitor/metrics.ts'
+import type { HttpService, ReadRequest } from '../serve/http-service.ts'
+import { type HttpLogger, makeHttpServer } from '../serve/http/http-server.ts'
+import type { EngineObserver } from '../stream/engine.ts'
+import { makeHttpService } from './http-service.ts'
+import type { Mill } from './mill.ts'
+
+export type ServerOptions = {
+  readonly mill: Mill
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly clock: Clock
+  /** The metrics that the mill's observer feeds; by default new ones, which then lack latencies and checkpoints. */
+  readonly metrics?: Metrics
+  readonly logger?: HttpLogger
+}
+
+/** The HTTP interface of a running mill. Closing it answers what is under way; the mill stays open. */
+export async function startServer({
+  mill,
+  host,
+  port,
+  clock,
+  metrics = makeMetrics(),
+  logger,
+}: ServerOptions): Promise<{
+  address: string
+  close(): Promise<void>
+}> {
+  metrics.collectWith(makeCollector(mill, metrics))
+  const service = timed(
+    makeHttpService(mill, () => metrics.render()),
+    clock,
+    metrics,
+  )
+  const server = makeHttpServer(service, {
+    ...(logger === undefined ? {} : { logger }),
+    observe: ({ route, status, seconds }) => metrics.httpRequest.of({ route, status }).observe(seconds),
+  })
+  return { address: await server.listen(port, host), close: () => server.close() }
+}
+
+/** Feeds the metrics that only the engine knows when they happen. */
+export function observeEngine(metrics: Metrics): EngineObserver {
+  const latency = metrics.processingLatency.of({})
+  const checkpoints = metrics.checkpointSeconds.of({})
+  return {
+    batch: (_, { latencyMs }) => latency.observe(Math.max(0, latencyMs) / 1_000),
+    checkpoint: (seconds) => checkpoints.observe(seconds),
+  }
+}
+
+/** Reads are timed by what was asked for: the service's name, or one name for all hand-picked features. */
+function timed(service: HttpService, clock: Clock, metrics: Metrics): HttpService {
+  const nameOf = ({ target }: ReadRequest): string => ('service' in target ? target.service : 'selection')
+  return {
+    ...service,
+    read: (request) => {
+      const startedAt = clock.elapsed()
+      const response = service.read(request)
+      // Only after it was answered: an unknown name must not become a label.
+      metrics.featureComputation.of({ feature_type: nameOf(request) }).observe((clock.elapsed() - startedAt) / 1_000)
+      return response
+    },
+  }
+}
+
+/** Brings what the engine and the log count into the metrics, whenever they are asked for. */
+function makeCollector(mill: Mill, metrics: Metrics): () => void {
+  return () => {
+    const { sources, views } = mill.counts
+    for (const { name, topic } of mill.plan.streams) {
+      const own = sources.filter(({ stream }) => stream === name)
+      const total = (part: 'accepted' | 'duplicate' | 'late' | 'refused' | 'conflicts'): number =>
+        own.reduce((sum, source) => sum + source[part], 0)
+      for (const status of ['accepted', 'duplicate', 'late', 'refused'] as const) {
+        metrics.eventsProcessed.of({ stream: name, status }).setTotal(total(status))
+      }
+      metrics.duplicateConflicts.of({ stream: name }).setTotal(total('conflicts'))
+      for (const { partition, next } of own) {
+        const end = mill.log.end(topic, partition)
+        metrics.logEndOffset.of({ topic, partition }).set(end)
+        metrics.consumerLag.of({ topic, partition }).set(end - next)
+      }
+    }
+    for (const [view, { applied, filtered, unkeyed }] of Object.entries(views)) {
+      metrics.eventsApplied.of({ view }).setTotal(applied)
+      metrics.eventsFiltered.of({ view }).setTotal(filtered)
+      metrics.eventsUnkeyed.of({ view }).setTotal(unkeyed)
+      metrics.stateKeys.of({ view }).set(mill.engine.cachedKeys(view))
+    }
+    metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
+  }
+}
