@@ -270,7 +270,7 @@ describe('every route', () => {
   })
 })
 
-describe('on real sockets', () => {
+describe('on real sockets', { timeout: 20_000 }, () => {
   test('listens, answers, and is gone after close', async () => {
     const address = await server.listen(0, '127.0.0.1')
     assert.equal(server.address, address)

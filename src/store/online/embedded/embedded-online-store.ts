@@ -70,6 +70,7 @@ class EmbeddedOnlineStore implements OnlineStore {
     for (const { key, value } of this.#database.getRange(bounds)) yield [plainBytes(key), plainBytes(value)]
   }
 
+  /** The bytes are read while the write is under way: they must not change before the promise resolves. */
   async write(changes: readonly StoreChange[]): Promise<void> {
     this.#checkOpen()
     for (const [key] of changes) checkStoreKey(key)
