@@ -254,7 +254,8 @@ function isOfType(value: FeatureValue, type: ValueType): boolean {
     case 'float':
     case 'decimal':
       return Number.isFinite(value)
-    default:
+    case 'string':
+    case 'boolean':
       return typeof value === type.kind
   }
 }

@@ -184,7 +184,7 @@ function exactOf(value: Value, scale: number | null): Fraction {
 /** Numbers and booleans by size, text by code points. */
 function order(a: Value, b: Value): number {
   if (typeof a !== 'string' || typeof b !== 'string') return Math.sign(Number(a) - Number(b))
-  const [left, right] = [a, b].map((text) => [...text].map((character) => character.codePointAt(0)!))
+  const [left, right] = [a, b].map((text) => Array.from(text, (character) => character.codePointAt(0)!))
   const differs = left!.findIndex((point, index) => point !== right![index])
   return differs < 0 ? left!.length - right!.length : left![differs]! - (right![differs] ?? -1)
 }
@@ -219,28 +219,26 @@ const relations: { readonly [op: string]: (order: number) => boolean } = {
   gte: (order) => order >= 0,
 }
 
+/** The operators for which a null operand may give something other than null. */
+const lenient: { readonly [op: string]: (args: readonly Value[], values: readonly Value[]) => Value } = {
+  and: (args) => (args.includes(false) ? false : args.includes(null) ? null : true),
+  or: (args) => (args.includes(true) ? true : args.includes(null) ? null : false),
+  isNull: ([a]) => a === null,
+  coalesce: ([a, b]) => a ?? b!,
+  oneHot: ([a], values) => values.map((value) => Number(value === a)),
+  case: (args) => {
+    const found = args.findIndex((value, index) => index % 2 === 0 && (value === true || index === args.length - 1))
+    return args[Math.min(found + 1, args.length - 1)]!
+  },
+}
+
 export function evaluate(tree: Expression, leaf: Leaf): Value {
   if (tree.op === 'literal') return tree.value === 0 ? 0 : tree.value
   if (tree.op === 'field' || tree.op === 'aggregate') return leaf(tree)
   const args = tree.args.map((arg) => evaluate(arg, leaf))
-  const [a, b] = args as [Value, Value]
   const { values = [], boundaries = [], zone = 'UTC' } = tree.options ?? {}
-  switch (tree.op) {
-    case 'and':
-      return args.includes(false) ? false : args.includes(null) ? null : true
-    case 'or':
-      return args.includes(true) ? true : args.includes(null) ? null : false
-    case 'isNull':
-      return a === null
-    case 'coalesce':
-      return a === null ? b : a
-    case 'oneHot':
-      return values.map((value) => Number(value === a))
-    case 'case': {
-      const found = args.findIndex((value, index) => index % 2 === 0 && (value === true || index === args.length - 1))
-      return found === args.length - 1 ? args[found]! : args[found + 1]!
-    }
-  }
+  if (tree.op in lenient) return lenient[tree.op]!(args, values)
+  const [a, b] = args as [Value, Value]
   if (args.includes(null)) return null
   if (tree.op in numeric) {
     const result = numeric[tree.op]!(a as number, b as number)
