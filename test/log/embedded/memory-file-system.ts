@@ -8,6 +8,8 @@ export interface MemoryFileSystem extends FileSystem {
   readonly counts: Record<Operation, number>
   /** Called before each operation; what it throws is what the operation rejects with. */
   onOperation: (operation: Operation, path: string) => void
+  /** Every sync of a file waits for what this gives. */
+  holdSync: () => Promise<void>
   /** What a failing write leaves: how many of its bytes arrive. */
   writtenOnFailure: (bytes: number) => number
   /**
@@ -43,6 +45,7 @@ const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'))
 class Memory implements MemoryFileSystem {
   readonly counts = { open: 0, read: 0, write: 0, truncate: 0, sync: 0, rename: 0, remove: 0, list: 0, syncFolder: 0 }
   onOperation: (operation: Operation, path: string) => void = () => {}
+  holdSync: () => Promise<void> = () => Promise.resolve()
   writtenOnFailure: (bytes: number) => number = () => 0
   readonly #names: Names
   readonly #durableNames: Names
@@ -99,6 +102,7 @@ class Memory implements MemoryFileSystem {
           .map(({ position, bytes }) => ({ position, bytes: bytes.slice(0, sizeBytes - position) }))
       },
       sync: async () => {
+        await this.holdSync()
         try {
           await this.#begin('sync', path)
         } catch (error) {
