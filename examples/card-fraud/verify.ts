@@ -30,7 +30,7 @@ type Job = {
   /** Rows to compare, by number. */
   readonly rows: readonly number[]
   readonly folder: string
-  report(row: number, actual: readonly (number | null)[]): void
+  readonly report: (row: number, actual: readonly (number | null)[]) => void
 }
 
 async function main(): Promise<number> {

@@ -8,11 +8,8 @@ export async function request(
 ): Promise<{ status: number; body: unknown }> {
   let response: Response
   try {
-    response = await fetch(new URL(path, url), {
-      ...(body === undefined
-        ? {}
-        : { method: 'POST', headers: { 'content-type': body.type }, body: body.content as string }),
-    })
+    const post = body && { method: 'POST', headers: { 'content-type': body.type }, body: body.content as string }
+    response = await fetch(new URL(path, url), post ?? {})
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
     throw new MillraceError('SERVER_UNREACHABLE', { url, detail: cause }, { cause: error })

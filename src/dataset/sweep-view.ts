@@ -11,7 +11,7 @@ export type SweepOptions = {
   /** Added to each row's instant: 1 includes the events of that very millisecond. */
   readonly plusMs: number
   /** Called now and then with the rows done; what it returns is awaited, so that others get a turn. */
-  onProgress(rows: number): Promise<void>
+  readonly onProgress: (rows: number) => Promise<void>
 }
 
 /** Values of every feature of a view for every row of the spine: `result[feature][row]`. */

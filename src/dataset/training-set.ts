@@ -16,7 +16,7 @@ export type TrainingOptions = {
   readonly histories: ReadonlyMap<string, History>
   /** Whether events of the instant's own millisecond count: `ts <= instant` instead of `ts < instant`. */
   readonly inclusive: boolean
-  onProgress(progress: Progress): Promise<void>
+  readonly onProgress: (progress: Progress) => Promise<void>
 }
 
 export type TrainingSet = {

@@ -49,7 +49,11 @@ export type TopicOptions = {
   readonly retentionMs?: number
 }
 
-export type TopicDescription = { readonly topic: string; readonly partitions: number; readonly retentionMs: number | null }
+export type TopicDescription = {
+  readonly topic: string
+  readonly partitions: number
+  readonly retentionMs: number | null
+}
 
 export type Header = readonly [name: string, value: Uint8Array]
 

@@ -1,3 +1,4 @@
+import { describe } from '../schema/decode.ts'
 import type { AggregateCall, Expression } from '../schema/expression.ts'
 import type { Fields } from '../schema/field.ts'
 import { isZone } from '../schema/time-parts.ts'
@@ -53,7 +54,7 @@ function typeOfLiteral(value: unknown, { path, faults }: Check): TypedNullable |
   if (typeof value === 'number' && Number.isFinite(value)) {
     return { type: Number.isSafeInteger(value) ? int : float, nullable: false }
   }
-  faults.add(path, `literal ${String(value)} has no meaning`, 'a finite number, a string, true, false or null')
+  faults.add(path, `literal ${describe(value)} has no meaning`, 'a finite number, a string, true, false or null')
   return null
 }
 
@@ -139,7 +140,7 @@ function typeOfLookup(node: Node, operand: TypedNullable, { path, faults }: Chec
     if (isNumeric(operand.type) && ascending && boundaries.length > 0) return { type: int, nullable: operand.nullable }
     faults.add(
       path,
-      `"bucketize" got ${nameOfType(operand.type)} and [${boundaries}]`,
+      `"bucketize" got ${nameOfType(operand.type)} and [${boundaries.join(', ')}]`,
       'a number, ascending boundaries',
     )
     return null

@@ -17,7 +17,8 @@ export type ProgramBuilder = {
   readonly stream: Stream
   column(tree: Expression, type: ColumnType): number
   window(window: WindowProgram): number
-  aggregate(key: string, make: () => AggregateProgram & { readonly ordered: boolean }): number
+  /** `ordered`: its value depends on the order of events. */
+  aggregate(key: string, make: () => { aggregate: AggregateProgram; ordered: boolean }): number
   columnEvaluators(): readonly Evaluator<Row>[]
   build(): ViewProgram
 }
@@ -25,7 +26,7 @@ export type ProgramBuilder = {
 export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBuilder {
   const columns = new Map<string, { type: ColumnType; evaluate: Evaluator<Row> }>()
   const windows: WindowProgram[] = []
-  const aggregates = new Map<string, AggregateProgram & { readonly ordered: boolean }>()
+  const aggregates = new Map<string, { aggregate: AggregateProgram; ordered: boolean }>()
   const leaf = eventLeaf(stream.fields)
   return {
     stream,
@@ -46,7 +47,7 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
     build: () => ({
       columns: [...columns.values()].map(({ type }) => type),
       windows,
-      aggregates: [...aggregates.values()].map(({ ordered: _, ...aggregate }) => aggregate),
+      aggregates: [...aggregates.values()].map(({ aggregate }) => aggregate),
       keepsTies: [...aggregates.values()].some(({ ordered }) => ordered),
       spanMs: Math.max(0, ...windows.map(({ lengthMs, offsetMs }) => (lengthMs ?? 0) + offsetMs)),
       horizonMs,
@@ -78,11 +79,13 @@ export function compileCall(call: AggregateCall, context: Context): { slot: numb
   if (spec === null) return null
   const key = canonicalJson(call)
   const slot = builder.aggregate(key, () => ({
-    aggregation: makeAggregation(spec),
-    input: call.input === null ? null : builder.column(call.input, input!),
-    filter: call.filter === null ? null : builder.column(call.filter, { kind: 'boolean' }),
-    window: builder.window(window),
-    takesNull: spec.name === 'latest',
+    aggregate: {
+      aggregation: makeAggregation(spec),
+      input: call.input === null ? null : builder.column(call.input, input!),
+      filter: call.filter === null ? null : builder.column(call.filter, { kind: 'boolean' }),
+      window: builder.window(window),
+      takesNull: spec.name === 'latest',
+    },
     ordered: ['first', 'last', 'lastK', 'latest'].includes(spec.name),
   }))
   return { slot, type: resultType(spec) }

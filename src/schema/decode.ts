@@ -192,7 +192,8 @@ export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object') return 'an object'
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const text =
+    typeof value === 'string' ? JSON.stringify(value) : String(value as number | boolean | bigint | undefined)
   return `${typeof value} ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`
 }
 

@@ -4,7 +4,14 @@ import type { FieldKind } from './field.ts'
 /** Text in a key or an id is at most this many UTF-8 bytes: keys live in memory and in a store with short keys. */
 export const keyTextBytesMax = 512
 
-const kindTags: Readonly<Record<FieldKind, number>> = { string: 1, int: 2, float: 3, decimal: 4, boolean: 5, timestamp: 6 }
+const kindTags: Readonly<Record<FieldKind, number>> = {
+  string: 1,
+  int: 2,
+  float: 3,
+  decimal: 4,
+  boolean: 5,
+  timestamp: 6,
+}
 
 /**
  * The bytes of a key: per join key, in declared order, a tag of its kind, then its length-prefixed text or its number.

@@ -100,9 +100,7 @@ function forMachines(one: LocatedRejection): unknown {
 
 /** Control characters of an event must not reach the terminal; line breaks and tabs may. */
 function visible(text: string): string {
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) =>
-    JSON.stringify(character).slice(1, -1),
-  )
+  return text.replaceAll(/(?![\n\t])\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1))
 }
 
 /** Enough to recognise an event by, on one line. */

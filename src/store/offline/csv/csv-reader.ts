@@ -1,11 +1,10 @@
 import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
-import { CsvError, parse, type Parser } from 'csv-parse'
+import { CsvError, type Options, type Parser, parse } from 'csv-parse'
 import { MillraceError, messageOf } from '../../../base/faults.ts'
 import type { TableBatch, TableReader, TableValue } from '../table-file.ts'
 
-/** Rows of a batch. */
-const batchRows = 8_192
+/** Read, parsed and handed on at once: a batch has as many rows as end in a piece. */
+const pieceBytes = 1 << 19
 
 /** Characters of the longest row. Beyond it something is wrong with the quotes, and memory has to end somewhere. */
 const rowLengthMax = 16 << 20
@@ -24,7 +23,8 @@ export async function openCsvReader(path: string): Promise<TableReader> {
 type CsvFile = { readonly path: string; readonly columns: readonly string[] }
 
 async function readHeader(path: string): Promise<readonly string[]> {
-  for await (const header of rowsOf(path, { firstOnly: true })) {
+  for await (const [header] of rowRuns(path, { to: 1 })) {
+    if (header === undefined) continue
     const names = header.map((name) => name ?? '')
     const twice = names.find((name, c) => names.indexOf(name) !== c)
     if (names.includes('')) throw unreadable(path, 'its header row has a column without a name')
@@ -41,54 +41,54 @@ async function* readRows({ path, columns }: CsvFile, names: readonly string[]): 
     const details = { file: path, column: name, what: 'this read', columns: columns.join(', ') }
     throw new MillraceError('FILE_COLUMN_MISSING', details)
   })
-  let header = true
-  let rows = 0
-  let batch: TableValue[][] = positions.map(() => [])
-  for await (const row of rowsOf(path, { firstOnly: false, skipEmptyLines: columns.length > 1 })) {
-    if (header) {
-      header = false
-      continue
-    }
-    for (let c = 0; c < positions.length; c++) batch[c]!.push(row[positions[c]!]!)
-    rows += 1
-    if (rows < batchRows) continue
-    yield { rows, columns: batch }
-    rows = 0
-    batch = positions.map(() => [])
+  // In a file of one column an empty line is a row whose value is null; in any other it is nothing.
+  for await (const rows of rowRuns(path, { from: 2, skip_empty_lines: columns.length > 1 })) {
+    if (rows.length === 0) continue
+    yield { rows: rows.length, columns: positions.map((position): TableValue[] => rows.map((row) => row[position]!)) }
   }
-  if (rows > 0) yield { rows, columns: batch }
 }
 
-type RowsOptions = { readonly firstOnly: boolean; readonly skipEmptyLines?: boolean }
-
-/** The rows of a file, its header among them. Closes the file also when the caller stops early. */
-async function* rowsOf(path: string, { firstOnly, skipEmptyLines = false }: RowsOptions): AsyncGenerator<Row> {
+/**
+ * Runs of rows, each what one piece of the file completes. The parser is fed and emptied by hand: handing on every
+ * row through an asynchronous iterator takes longer than parsing it.
+ */
+async function* rowRuns(path: string, options: Options): AsyncGenerator<readonly Row[]> {
   const parser = parse({
     bom: true,
     cast: (text, { quoting }) => (text === '' && !quoting ? null : text),
     max_record_size: rowLengthMax,
     record_delimiter: ['\r\n', '\n'],
-    // In a file of one column an empty line is a row whose value is null; in any other it is nothing.
-    skip_empty_lines: skipEmptyLines,
-    ...(firstOnly ? { to: 1 } : {}),
+    ...options,
   })
-  const abort = new AbortController()
-  const piping = pipeline(createReadStream(path), decoded, parser, { signal: abort.signal })
-  // The same error reaches the loop below through the parser, and is thrown from there.
-  piping.catch(() => {})
+  // Errors are taken from `errored` and from the last loop; without a listener one would end the process.
+  parser.on('error', () => {})
   try {
-    for await (const row of parser as AsyncIterable<Row>) yield row
+    for await (const text of decoded(createReadStream(path, { highWaterMark: pieceBytes }))) {
+      parser.write(text)
+      yield emptied(parser)
+      if (parser.errored !== null) throw parser.errored
+    }
+    parser.end()
+    const rest: Row[] = []
+    for await (const row of parser as AsyncIterable<Row>) rest.push(row)
+    yield rest
   } catch (error) {
     throw unreadable(path, describe(error, parser), error)
   } finally {
-    abort.abort()
+    parser.destroy()
   }
 }
 
+function emptied(parser: Parser): Row[] {
+  const rows: Row[] = []
+  for (let row = parser.read() as Row | null; row !== null; row = parser.read() as Row | null) rows.push(row)
+  return rows
+}
+
 /** Text of UTF-8 bytes. Other encodings are refused here; the parser would put replacement characters. */
-async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  for await (const chunk of chunks) yield decoder.decode(chunk, { stream: true })
+  for await (const piece of pieces) yield decoder.decode(piece, { stream: true })
   yield decoder.decode()
 }
 
