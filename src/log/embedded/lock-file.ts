@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import { MillraceError } from '../../base/faults.ts'
@@ -10,30 +10,67 @@ import { type FileLock, isMissing } from './file-system.ts'
  *
  * 1. Write who we are to a draft beside it, and link the draft to the lock's name: that succeeds for one process only,
  *    and no one ever sees a lock that is half written.
- * 2. When the name is taken by a process that is dead, move that lock aside and try again. Whoever finds that it moved
- *    a newer lock than the one it read puts it back.
+ * 2. When the name is taken by a process that is dead, link the draft to a *claim*, a name made from what the dead one
+ *    wrote. Only one process gets to claim each lock. If the claimant is dead as well, claim its claim, and so on.
+ * 3. Look again: unless the lock still leads to our claim, another claimant has finished meanwhile, and ours is void.
+ * 4. Move the draft over the lock, and remove the claims.
+ *
+ * No step removes or replaces what a living process wrote, however many find the same dead lock at the same time.
  *
  * A process is the same one only if it started at the same time, where the system tells (`/proc`): process ids come
  * round again, and in a container they are always the same. Processes that cannot see each other, on two machines or in
  * two containers with one folder between them, are not kept apart by this.
  */
 export async function lockFile(path: string): Promise<FileLock> {
-  const mine = JSON.stringify({ pid: process.pid, startedAt: (await readProcess(process.pid))?.startedAt ?? null })
-  const draft = `${path}.${process.pid}.${randomUUID()}`
+  const startedAt = (await readProcess(process.pid))?.startedAt ?? null
+  const nonce = randomUUID()
+  const mine = JSON.stringify({ pid: process.pid, startedAt, nonce })
+  const draft = `${path}.${nonce}`
   await writeFile(draft, mine)
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      if (await linkIfFree(draft, path)) return { release: () => removeIfEqual(path, mine) }
-      const held = await readIfThere(path)
-      if (held === null) continue
-      const pid = await findLivingHolder(held)
-      if (pid !== null) throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid })
-      await moveAside(path, held, `${draft}.stale`)
+      if ((await linkIfFree(draft, path)) || (await takeOver({ path, draft, mine }))) {
+        return { release: () => removeIfEqual(path, mine) }
+      }
     }
   } finally {
-    await unlink(draft)
+    await rm(draft, { force: true })
   }
   throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid: 'unknown' })
+}
+
+/** True when the lock is ours now, false when it changed hands meanwhile. Throws when its holder lives. */
+async function takeOver({ path, draft, mine }: { path: string; draft: string; mine: string }): Promise<boolean> {
+  const chain = await readChain(path)
+  const last = chain.at(-1)
+  if (last === undefined) return false
+  const pid = await findLivingHolder(last)
+  if (pid !== null) throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid })
+  const claim = claimPath(path, last)
+  if (!(await linkIfFree(draft, claim))) return false
+  const now = await readChain(path)
+  if (now.length !== chain.length + 1 || !now.every((content, place) => content === (chain[place] ?? mine))) {
+    await unlink(claim)
+    return false
+  }
+  await rename(draft, path)
+  for (const content of chain) await unlink(claimPath(path, content))
+  return true
+}
+
+/** What the lock holds, then its claim, then the claim of that one, as far as they go. */
+async function readChain(path: string): Promise<readonly string[]> {
+  const chain: string[] = []
+  let content = await readIfThere(path)
+  while (content !== null) {
+    chain.push(content)
+    content = await readIfThere(claimPath(path, content))
+  }
+  return chain
+}
+
+function claimPath(path: string, content: string): string {
+  return `${path}.after-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`
 }
 
 const attemptsMax = 20
@@ -101,17 +138,6 @@ async function readIfThere(path: string): Promise<string | null> {
     if (isMissing(error) || (error instanceof Error && 'code' in error && error.code === 'ESRCH')) return null
     throw error
   }
-}
-
-async function moveAside(path: string, stale: string, to: string): Promise<void> {
-  try {
-    await rename(path, to)
-  } catch (error) {
-    if (isMissing(error)) return
-    throw error
-  }
-  if ((await readIfThere(to)) !== stale) await linkIfFree(to, path)
-  await unlink(to)
 }
 
 async function removeIfEqual(path: string, content: string): Promise<void> {

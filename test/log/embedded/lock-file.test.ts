@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -48,13 +49,27 @@ describe('a lock file', () => {
   })
 
   test('is got by exactly one of many that find it stale at the same time', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 60; round++) {
       await writeFile(path, 'stale')
       const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)))
       const held = outcomes.filter((outcome) => outcome.status === 'fulfilled')
       assert.equal(held.length, 1)
       await held[0]!.value.release()
     }
+    assert.deepEqual(await readdir(folder), [])
+  })
+
+  test('is taken over from a process that died while it took it over', async () => {
+    const dead = (nonce: string): string => JSON.stringify({ pid: 2 ** 22 + 1, startedAt: '1', nonce })
+    const claimOf = (content: string): string =>
+      `${path}.after-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`
+    await writeFile(path, dead('holder'))
+    await writeFile(claimOf(dead('holder')), dead('first'))
+    await writeFile(claimOf(dead('first')), dead('second'))
+    const outcomes = await Promise.allSettled([lockFile(path), lockFile(path), lockFile(path)])
+    const held = outcomes.filter((outcome) => outcome.status === 'fulfilled')
+    assert.equal(held.length, 1)
+    await held[0]!.value.release()
     assert.deepEqual(await readdir(folder), [])
   })
 })
