@@ -75,6 +75,28 @@ describe(`payments on a disturbed way (SEED=${seed})`, () => {
     assert.deepEqual(reasons, new Set(expected))
   })
 
+  test('carry the names they are given, broken or not', () => {
+    const names = {
+      paymentId: 'transaction_id',
+      customerId: 'customer_id',
+      terminalId: 'terminal_id',
+      amount: 'amount_eur',
+      fraud: 'is_fraud',
+      at: 'ts',
+    }
+    const back = new Map(Object.entries(names).map(([own, given]) => [`"${given}":`, `"${own}":`]))
+    const text = ({ raw }: Delivery): string => Buffer.from(raw).toString('latin1')
+    const named = [...disturb(payments, { ...options, names })].map((one) =>
+      text(one).replace(/"\w+":/g, (name) => back.get(name) ?? name),
+    )
+    const cut = ({ raw, kind }: Delivery): boolean =>
+      kind === 'malformed' && ['json', 'encoding'].includes(refusalOf(raw)!)
+    // Where a message is cut or hit depends on its length, and that on the names.
+    for (const [index, delivery] of deliveries.entries()) {
+      if (!cut(delivery)) assert.equal(named[index], text(delivery))
+    }
+  })
+
   test('are left alone when nothing is asked for', () => {
     const calm = { seed, duplicateShare: 0, lateShare: 0, malformedShare: 0, disorderMs: 0 }
     const delivered = [...disturb(payments, calm)]

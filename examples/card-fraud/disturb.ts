@@ -13,6 +13,23 @@ export type DisturbOptions = {
   readonly disorderMs: number
   /** Late payments arrive between one and three times this after their time. Default: one hour. */
   readonly lateMs?: number
+  /** What the fields are called on the wire. Default: as they are called here. */
+  readonly names?: FieldNames
+}
+
+/** Field of a payment → its name on the wire. */
+export type FieldNames = Readonly<Record<keyof Body, string>>
+
+/** What a message says of a payment, the time as ISO 8601. */
+type Body = Omit<Payment, 'scenario' | 'at'> & { readonly at: string }
+
+const ownNames: FieldNames = {
+  paymentId: 'paymentId',
+  customerId: 'customerId',
+  terminalId: 'terminalId',
+  amount: 'amount',
+  fraud: 'fraud',
+  at: 'at',
 }
 
 /** One message as a producer sends it. */
@@ -39,11 +56,11 @@ export function disturb(payments: Iterable<Payment>, options: DisturbOptions): G
   for (const name of ['duplicateShare', 'lateShare', 'malformedShare'] as const) {
     if (!(options[name] >= 0 && options[name] <= 1)) throw new RangeError(`${name} is ${options[name]}, not in [0, 1]`)
   }
-  const { disorderMs, lateMs = 3_600_000 } = options
+  const { disorderMs, lateMs = 3_600_000, names = ownNames } = options
   if (!(disorderMs >= 0 && disorderMs < lateMs)) {
     throw new RangeError(`disorderMs is ${disorderMs}, not in [0, lateMs), and lateMs is ${lateMs}`)
   }
-  return deliver(payments, { ...options, lateMs })
+  return deliver(payments, { ...options, lateMs, names })
 }
 
 function* deliver(payments: Iterable<Payment>, options: Required<DisturbOptions>): Generator<Delivery> {
@@ -72,7 +89,8 @@ function* deliver(payments: Iterable<Payment>, options: Required<DisturbOptions>
 /** The messages that one payment causes, by arrival. */
 function send(payment: Payment, options: Required<DisturbOptions>, random: Random): readonly Delivery[] {
   const { at } = payment
-  const raw = encode(payment)
+  const message: Message = { names: options.names, body: bodyOf(payment) }
+  const raw = encode(message)
   const arrivesAt = at + drawIndex(random, options.disorderMs)
   const sent: Delivery[] = []
   if (random() < options.lateShare) {
@@ -86,7 +104,7 @@ function send(payment: Payment, options: Required<DisturbOptions>, random: Rando
     }
   }
   if (random() < options.malformedShare) {
-    sent.push({ raw: malform(payment, random), kind: 'malformed', payment: null, arrivesAt })
+    sent.push({ raw: malform(message, random), kind: 'malformed', payment: null, arrivesAt })
   }
   return sent
 }
@@ -98,56 +116,63 @@ function insert(deliveries: Delivery[], delivery: Delivery): void {
   deliveries.splice(index, 0, delivery)
 }
 
-const utf8 = new TextEncoder()
-
-function encode(payment: Payment): Uint8Array {
-  return utf8.encode(JSON.stringify(bodyOf(payment)))
-}
-
-function bodyOf(payment: Payment): Readonly<Record<string, unknown>> {
-  const { paymentId, customerId, terminalId, amount, fraud, at } = payment
+function bodyOf({ paymentId, customerId, terminalId, amount, fraud, at }: Payment): Body {
   return { paymentId, customerId, terminalId, amount, fraud, at: new Date(at).toISOString() }
 }
 
-type Malformation = (payment: Payment, random: Random) => Uint8Array
+/** A body before it is written, whole or not, and the names to write it with. */
+type Message<B extends object = Body> = { readonly names: FieldNames; readonly body: B }
 
-const changed = (change: (payment: Payment) => Readonly<Record<string, unknown>>): Malformation => {
-  return (payment) => utf8.encode(JSON.stringify({ ...bodyOf(payment), ...change(payment) }))
+const utf8 = new TextEncoder()
+
+function encode(message: Message<object>): Uint8Array {
+  return utf8.encode(JSON.stringify(renamed(message)))
+}
+
+function renamed({ names, body }: Message<object>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(body).map(([field, value]) => [names[field as keyof Body], value]))
+}
+
+type Malformation = (message: Message, random: Random) => Uint8Array
+
+const changed = (change: (body: Body) => object): Malformation => {
+  return ({ names, body }) => encode({ names, body: { ...body, ...change(body) } })
 }
 
 /** The ways in which messages are broken in practice, equally often. Each body is refused, whoever checks it. */
 const malformations: readonly Malformation[] = [
   // A connection that broke in the middle: never the whole object, sometimes nothing.
-  (payment, random) => {
-    const whole = encode(payment)
+  (message, random) => {
+    const whole = encode(message)
     return whole.slice(0, drawIndex(random, whole.length))
   },
   // A producer in another encoding: 0xFF occurs nowhere in UTF-8.
-  (payment, random) => {
-    const body = encode(payment)
+  (message, random) => {
+    const body = encode(message)
     body[drawIndex(random, body.length)] = 0xff
     return body
   },
-  (payment) => utf8.encode(JSON.stringify([bodyOf(payment)])),
+  (message) => utf8.encode(JSON.stringify([renamed(message)])),
   // A producer that writes its own JSON.
-  (payment) => utf8.encode(JSON.stringify(bodyOf(payment)).replace(/"amount":[^,]+/, '"amount":NaN')),
-  (payment, random) => {
-    const fields = Object.entries(bodyOf(payment))
+  ({ names, body }) =>
+    utf8.encode(JSON.stringify(renamed({ names, body: { ...body, amount: null } })).replace('null', 'NaN')),
+  ({ names, body }, random) => {
+    const fields = Object.entries(body)
     fields.splice(drawIndex(random, fields.length), 1)
-    return utf8.encode(JSON.stringify(Object.fromEntries(fields)))
+    return encode({ names, body: Object.fromEntries(fields) })
   },
-  (payment, random) => {
-    const fields = Object.entries(bodyOf(payment))
+  ({ names, body }, random) => {
+    const fields: [string, unknown][] = Object.entries(body)
     fields[drawIndex(random, fields.length)]![1] = null
-    return utf8.encode(JSON.stringify(Object.fromEntries(fields)))
+    return encode({ names, body: Object.fromEntries(fields) })
   },
   changed(({ customerId }) => ({ customerId: String(customerId) })),
   changed(({ terminalId }) => ({ terminalId: terminalId + 0.5 })),
   changed(({ amount }) => ({ amount: { value: amount, currency: 'EUR' } })),
   changed(({ fraud }) => ({ fraud: fraud ? 'yes' : 'no' })),
-  changed(({ at }) => ({ at: new Date(at).toISOString().slice(0, 19) })),
+  changed(({ at }) => ({ at: at.slice(0, 19) })),
 ]
 
-function malform(payment: Payment, random: Random): Uint8Array {
-  return malformations[drawIndex(random, malformations.length)]!(payment, random)
+function malform(message: Message, random: Random): Uint8Array {
+  return malformations[drawIndex(random, malformations.length)]!(message, random)
 }

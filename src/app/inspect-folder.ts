@@ -56,5 +56,5 @@ export async function explainFromLog(options: ExplainOptions): Promise<ValueExpl
   const key = reader.keyOf(view!, options.keys)
   const stream = plan.streams.find(({ name }) => name === view!.stream)!
   const request = { view: view!, feature: options.feature, key, asOf }
-  return await explainValue(request, logHistory(stream, log, clock), onRead)
+  return await explainValue(request, logHistory(stream, log, { clock }), onRead)
 }

@@ -7,7 +7,7 @@ import { fileHistory, type History, type HistorySummary, logHistory } from '../d
 import { readSpine } from '../dataset/spine.ts'
 import { buildTrainingSet, type Progress, type TrainingSet, writeTrainingSet } from '../dataset/training-set.ts'
 import type { Log } from '../log/log.ts'
-import type { Plan, ViewPlan } from '../plan/plan.ts'
+import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
 import { version } from './version.ts'
 
@@ -21,12 +21,21 @@ export type TrainOptions = {
   readonly at: string
   /** `ts <= instant` instead of `ts < instant`: for rows that are themselves events of the history. */
   readonly inclusive?: boolean
-  /** Where the past comes from: event files per stream, or a log. */
-  readonly history: { readonly files: Readonly<Record<string, readonly string[]>> } | { readonly log: Log }
+  /** Where the past comes from. */
+  readonly history: FileHistories | LogHistories
   /** Parquet or CSV; the manifest is written beside it as `<output>.manifest.json`. */
   readonly output: string
   readonly clock?: Clock
   readonly onProgress?: (progress: Progress) => void
+}
+
+/** Stream → its event files. */
+export type FileHistories = { readonly files: Readonly<Record<string, readonly string[]>> }
+
+export type LogHistories = {
+  readonly log: Log
+  /** Stream → next offset per partition, as an answer of the server carries it: only what was known there. Default: all. */
+  readonly prefix?: Readonly<Record<string, readonly number[]>>
 }
 
 /** What a training set was made from and how: enough to make it again and to check that it is the same. */
@@ -110,7 +119,7 @@ async function openHistories(
   const files = new Map<string, { path: string; rows: number | null }[]>()
   for (const stream of plan.streams.filter(({ name }) => views.some((view) => view.stream === name))) {
     if ('log' in history) {
-      histories.set(stream.name, logHistory(stream, history.log, clock))
+      histories.set(stream.name, openLogHistory(stream, history, clock))
       continue
     }
     const paths = history.files[stream.name] ?? []
@@ -128,6 +137,16 @@ async function openHistories(
     )
   }
   return { histories, files }
+}
+
+function openLogHistory(stream: StreamPlan, { log, prefix }: LogHistories, clock: Clock): History {
+  if (prefix === undefined) return logHistory(stream, log, { clock })
+  const own = prefix[stream.name]
+  if (own !== undefined) return logHistory(stream, log, { clock, prefix: own })
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: `the prefix says nothing of stream "${stream.name}"`,
+    allowed: `Give the next offsets of its partitions, or no prefix at all. It has: ${Object.keys(prefix).join(', ')}.`,
+  })
 }
 
 async function summariseAll(

@@ -5,8 +5,8 @@ import { Intake } from '../plan/intake.ts'
 import type { AcceptedEvent, StreamPlan } from '../plan/plan.ts'
 import type { RowValue } from '../schema/decode.ts'
 import { pathOf } from '../schema/field.ts'
-import type { TableReader } from '../store/offline/table-file.ts'
-import { makeFileValueParser } from './file-values.ts'
+import type { TableReader, TableValue } from '../store/offline/table-file.ts'
+import { type FileValueParser, makeFileValueParser } from './file-values.ts'
 
 /** The past of one stream, as accepted events. */
 export type History = {
@@ -52,21 +52,14 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
         const parsers = names.map((name) => makeFileValueParser(stream.fields[name]!))
         for await (const batch of table.read(columns.filter((column) => column !== null))) {
           let next = 0
-          const sources = columns.map((column) => (column === null ? null : batch.columns[next++]!))
+          const parsed = columns.map((column, field) => {
+            if (column === null) return null
+            const place = { file: path, column, firstRow: counts.records + 1 }
+            return parseColumn(batch.columns[next++]!, parsers[field]!, place)
+          })
           for (let index = 0; index < batch.rows; index++) {
             const row: RowValue[] = []
-            for (let field = 0; field < names.length; field++) {
-              const parsed = parsers[field]!(sources[field]?.[index] ?? null)
-              if (parsed !== null && typeof parsed === 'object') {
-                throw new MillraceError('FILE_VALUE_REFUSED', {
-                  file: path,
-                  row: counts.records + 1,
-                  column: columns[field] ?? names[field]!,
-                  ...parsed,
-                })
-              }
-              row.push(parsed)
-            }
+            for (let field = 0; field < parsed.length; field++) row.push(parsed[field]?.[index] ?? null)
             counts.records += 1
             const id = stream.id === null ? null : row[stream.id]!
             if (id !== null && seen.size === seen.add(id).size) {
@@ -85,6 +78,22 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
   }
 }
 
+type Place = { readonly file: string; readonly column: string; readonly firstRow: number }
+
+/** A column at a time: the parser of one field stays in one loop. */
+function parseColumn(values: readonly TableValue[], parse: FileValueParser, place: Place): RowValue[] {
+  const parsed: RowValue[] = []
+  for (let index = 0; index < values.length; index++) {
+    const value = parse(values[index]!)
+    if (value !== null && typeof value === 'object') {
+      const { file, column, firstRow } = place
+      throw new MillraceError('FILE_VALUE_REFUSED', { file, row: firstRow + index, column, ...value })
+    }
+    parsed.push(value)
+  }
+  return parsed
+}
+
 /** The file's column for each field: by the field's name, else by its path; null for an optional one that is absent. */
 function columnsOf(stream: StreamPlan, table: TableReader, path: string): (string | null)[] {
   return Object.entries(stream.fields).map(([name, field]) => {
@@ -100,14 +109,19 @@ function columnsOf(stream: StreamPlan, table: TableReader, path: string): (strin
   })
 }
 
-/** Reads the log up to where it ends now, with the very verdicts of the stream engine. */
-export function logHistory(stream: StreamPlan, log: Log, clock: Clock): History {
-  const partitions = log.topics().find(({ topic }) => topic === stream.topic)?.partitions ?? 0
-  const prefix = Array.from({ length: partitions }, (_, partition) => ({
-    partition,
-    start: log.start(stream.topic, partition),
-    end: log.end(stream.topic, partition),
-  }))
+export type LogHistoryOptions = {
+  readonly clock: Clock
+  /** Next offset per partition, such as a vector's prefix: nothing from there on is read. Default: where the log ends now. */
+  readonly prefix?: readonly number[]
+}
+
+/**
+ * Reads the log up to a prefix, with the very verdicts of the stream engine: a verdict follows from what lies before
+ * its record, so a shorter prefix never changes one. Throws `LOG_OFFSET_OUT_OF_RANGE` and `REQUEST_MALFORMED` for a
+ * prefix that is not one of this log.
+ */
+export function logHistory(stream: StreamPlan, log: Log, { clock, prefix: ends }: LogHistoryOptions): History {
+  const prefix = prefixOf(stream, log, ends)
   return {
     size: prefix.reduce((sum, { start, end }) => sum + end - start, 0),
     async read(accept, onRead) {
@@ -134,4 +148,27 @@ export function logHistory(stream: StreamPlan, log: Log, clock: Clock): History 
       return { stream: stream.name, arrival: 'as in the log', ...counts, prefix }
     },
   }
+}
+
+function prefixOf(
+  { name, topic }: StreamPlan,
+  log: Log,
+  ends: readonly number[] | undefined,
+): NonNullable<HistorySummary['prefix']> {
+  const partitions = log.topics().find((one) => one.topic === topic)?.partitions ?? 0
+  if (ends !== undefined && ends.length !== partitions) {
+    throw new MillraceError('REQUEST_MALFORMED', {
+      detail: `the prefix of stream "${name}" has ${ends.length} offsets`,
+      allowed: `Give one next offset for each of the ${partitions} partitions of topic "${topic}".`,
+    })
+  }
+  return Array.from({ length: partitions }, (_, partition) => {
+    const start = log.start(topic, partition)
+    const end = log.end(topic, partition)
+    const offset = ends?.[partition] ?? end
+    if (!Number.isSafeInteger(offset) || offset < start || offset > end) {
+      throw new MillraceError('LOG_OFFSET_OUT_OF_RANGE', { topic, partition, offset, start, end })
+    }
+    return { partition, start, end: offset }
+  })
 }
