@@ -18,17 +18,15 @@ import { type ColumnPlan, decodeChunk, planColumn } from './column-chunk.ts'
  * unsupported type is listed, and refused when it is asked for.
  */
 export async function openParquetReader(path: string): Promise<TableReader> {
-  const { metadata, version } = await reading(path, () => readFooter(path))
-  const schema = parquetSchema(metadata)
-  const columns = schema.children.map((child) => child.element.name)
+  const file = await reading(path, () => readFooter(path))
   return {
-    columns,
-    rowCount: Number(metadata.num_rows),
-    read: (names) => readGroups({ path, metadata, schema, columns, version }, names),
+    columns: file.columns,
+    rowCount: Number(file.metadata.num_rows),
+    read: (names) => readGroups(file, names),
   }
 }
 
-type OpenFile = {
+type ParquetFile = {
   readonly path: string
   readonly metadata: FileMetaData
   readonly schema: SchemaTree
@@ -37,19 +35,22 @@ type OpenFile = {
   readonly version: string
 }
 
-async function readFooter(path: string): Promise<{ metadata: FileMetaData; version: string }> {
+async function readFooter(path: string): Promise<ParquetFile> {
   const file = await open(path)
   try {
     const { size, mtimeMs } = await file.stat()
     if (size < 12) throw new Error(`its ${size} bytes are too few for a Parquet file`)
     const source = { byteLength: size, slice: (start: number, end = size) => readBytes(file, start, end) }
-    return { metadata: await parquetMetadataAsync(source, { geoparquet: false }), version: `${size} ${mtimeMs}` }
+    const metadata = await parquetMetadataAsync(source, { geoparquet: false })
+    const schema = parquetSchema(metadata)
+    const columns = schema.children.map((child) => child.element.name)
+    return { path, metadata, schema, columns, version: `${size} ${mtimeMs}` }
   } finally {
     await file.close()
   }
 }
 
-async function* readGroups(source: OpenFile, names: readonly string[]): AsyncGenerator<TableBatch> {
+async function* readGroups(source: ParquetFile, names: readonly string[]): AsyncGenerator<TableBatch> {
   const { path, metadata } = source
   const plans = await reading(path, () => planColumns(source, names))
   const file = await reading(path, () => openUnchanged(source))
@@ -66,7 +67,7 @@ async function* readGroups(source: OpenFile, names: readonly string[]): AsyncGen
   }
 }
 
-async function planColumns({ path, schema, columns }: OpenFile, names: readonly string[]): Promise<ColumnPlan[]> {
+async function planColumns({ path, schema, columns }: ParquetFile, names: readonly string[]): Promise<ColumnPlan[]> {
   const plans = new Map<string, ColumnPlan>()
   for (const name of new Set(names)) {
     const root = schema.children.find((child) => child.element.name === name)
@@ -79,7 +80,7 @@ async function planColumns({ path, schema, columns }: OpenFile, names: readonly 
   return names.map((name) => plans.get(name)!)
 }
 
-async function openUnchanged({ path, version }: OpenFile): Promise<FileHandle> {
+async function openUnchanged({ path, version }: ParquetFile): Promise<FileHandle> {
   const { size, mtimeMs } = await stat(path)
   if (`${size} ${mtimeMs}` !== version) throw new Error('it has changed since it was opened')
   return open(path)
@@ -91,7 +92,7 @@ async function readColumn(file: FileHandle, group: RowGroup, plan: ColumnPlan): 
   if (chunk.file_path !== undefined) throw new Error(`column "${plan.name}" lies in another file, ${chunk.file_path}`)
   const start = chunkStart(chunk.meta_data)
   const bytes = await readBytes(file, start, start + Number(chunk.meta_data.total_compressed_size))
-  return decodeChunk(plan, chunk.meta_data, { bytes, rows: Number(group.num_rows) })
+  return decodeChunk(plan, { meta: chunk.meta_data, bytes, rows: Number(group.num_rows) })
 }
 
 function chunkStart({ dictionary_page_offset, data_page_offset }: ColumnMetaData): number {
