@@ -162,25 +162,29 @@ export function makeValueParser(field: Field): ValueParser {
   }
 }
 
-const decimalText = /^[+-]?\d{1,16}(?:\.(\d{1,16}))?$/
+const decimalText = /^([+-]?\d+)(?:\.(\d+))?$/
 
 /** A number or a text with at most `scale` digits after the point, to its scaled integer. */
 function makeDecimalParser(scale: number): ValueParser {
   const factor = 10 ** scale
   return (value) => {
-    let number: number
-    if (typeof value === 'number') number = value
-    else if (typeof value === 'string') {
-      const match = decimalText.exec(value)
-      if (match === null) return wrongType
-      if ((match[1] ?? '').replace(/0+$/, '').length > scale) return tooFine
-      number = Number(value)
-    } else return wrongType
-    const scaled = Math.round(number * factor)
+    if (typeof value === 'string') return scaledOfText(value, scale)
+    if (typeof value !== 'number') return wrongType
+    const scaled = Math.round(value * factor)
     if (!Number.isSafeInteger(scaled)) return outOfRange
     // The nearest number to a decimal of this scale is scaled / factor, correctly rounded; anything else has more digits.
-    return scaled / factor === number ? scaled + 0 : tooFine
+    return scaled / factor === value ? scaled + 0 : tooFine
   }
+}
+
+/** By its digits: near 2^53 units, two neighbouring decimals are nearest to one and the same number. */
+function scaledOfText(text: string, scale: number): number | Refused {
+  const match = decimalText.exec(text)
+  if (match === null) return wrongType
+  const fraction = (match[2] ?? '').replace(/0+$/, '')
+  if (fraction.length > scale) return tooFine
+  const scaled = Number(match[1]! + fraction.padEnd(scale, '0'))
+  return Number.isSafeInteger(scaled) ? scaled + 0 : outOfRange
 }
 
 function isObject(value: unknown): value is JsonObject {

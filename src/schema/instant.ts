@@ -11,11 +11,12 @@ const iso = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)
  */
 export function parseInstant(value: string | number, unit: TimestampUnit): number | null {
   const ms = typeof value === 'number' ? fromNumber(value, unit) : fromText(value)
-  return ms !== null && ms >= 0 && ms < instantMsEnd ? ms : null
+  return ms !== null && ms >= 0 && ms < instantMsEnd ? ms + 0 : null
 }
 
 function fromNumber(value: number, unit: TimestampUnit): number | null {
-  if (!Number.isFinite(value)) return null
+  // Before 1970 even where rounding to microseconds would make it -0.
+  if (!Number.isFinite(value) || value < 0) return null
   switch (unit) {
     case 'ms':
       return Math.floor(value)
@@ -43,7 +44,8 @@ function fromText(text: string): number | null {
   if (hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59) return null
   const midnight = Date.UTC(year, month - 1, day)
   const date = new Date(midnight)
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null
+  // The year as well: Date.UTC takes 0 to 99 for 1900 to 1999.
+  if (date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null
   const fractionMs = Math.floor(Number((match[7] ?? '').padEnd(3, '0').slice(0, 3)))
   const zoneMs = (match[8] === '-' ? -1 : 1) * (zoneHour * 60 + zoneMinute) * 60_000
   return midnight + ((hour * 60 + minute) * 60 + second) * 1_000 + fractionMs - zoneMs
