@@ -1,3 +1,4 @@
+import { parseDuration } from '../base/duration.ts'
 import { canonicalJson } from '../base/hash.ts'
 import type { Stream } from '../definition/stream.ts'
 import type { AggregationSpec, ColumnType } from '../kernel/aggregation.ts'
@@ -12,6 +13,13 @@ import { checkDuration } from './check-names.ts'
 import { eventLeaf } from './event-leaf.ts'
 import type { FaultList } from './faults.ts'
 
+/** A column of raw events: a field as it is, or computed from several. */
+export type ProgramColumn = {
+  readonly type: ColumnType
+  readonly evaluate: Evaluator<Row>
+  readonly computed: boolean
+}
+
 /** Gathers the columns, windows and aggregates of a view; what two features share is there once. */
 export type ProgramBuilder = {
   readonly stream: Stream
@@ -19,12 +27,12 @@ export type ProgramBuilder = {
   window(window: WindowProgram): number
   /** `ordered`: its value depends on the order of events. */
   aggregate(key: string, make: () => { aggregate: AggregateProgram; ordered: boolean }): number
-  columnEvaluators(): readonly Evaluator<Row>[]
+  columns(): readonly ProgramColumn[]
   build(): ViewProgram
 }
 
 export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBuilder {
-  const columns = new Map<string, { type: ColumnType; evaluate: Evaluator<Row> }>()
+  const columns = new Map<string, ProgramColumn>()
   const windows: WindowProgram[] = []
   const aggregates = new Map<string, { aggregate: AggregateProgram; ordered: boolean }>()
   const leaf = eventLeaf(stream.fields)
@@ -32,7 +40,9 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
     stream,
     column(tree, type) {
       const key = canonicalJson(tree)
-      if (!columns.has(key)) columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf) })
+      if (!columns.has(key)) {
+        columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf), computed: tree.op !== 'field' })
+      }
       return [...columns.keys()].indexOf(key)
     },
     window(window) {
@@ -43,7 +53,7 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
       if (!aggregates.has(key)) aggregates.set(key, make())
       return [...aggregates.keys()].indexOf(key)
     },
-    columnEvaluators: () => [...columns.values()].map(({ evaluate }) => evaluate),
+    columns: () => [...columns.values()],
     build: () => ({
       columns: [...columns.values()].map(({ type }) => type),
       windows,
@@ -107,7 +117,7 @@ function checkWindow({ window }: AggregateCall, { faults, path }: Context): Wind
   }
   const lengthMs = checkDuration(`${path}.over`, window.over, faults)
   const offsetMs = window.offset === null ? 0 : checkDuration(`${path}.offset`, window.offset, faults)
-  if (window.over !== undefined && lengthMs === 0) {
+  if (typeof window.over === 'string' && parseDuration(window.over) === 0) {
     faults.add(`${path}.over`, `the window ${JSON.stringify(window.over)} is empty`, 'at least 1ms, or "lifetime"')
   }
   return { lengthMs, offsetMs }

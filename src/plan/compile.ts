@@ -88,7 +88,8 @@ function gather(definitions: readonly Definition[], faults: FaultList): Found {
 /** Definitions as data: what two plans must share to be the same. */
 function describable(found: Found): Readonly<Record<string, unknown>> {
   return {
-    entities: found.entities,
+    // As lists where the order has a meaning: that of join keys is the order inside a key's bytes.
+    entities: found.entities.map(({ name, keys }) => ({ name, keys: Object.entries(keys) })),
     streams: found.streams,
     views: found.views.map(({ from, entity, features, ...view }) => ({
       ...view,
