@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../base/bytes.ts'
+import { ByteReader, ByteWriter, MalformedBytes } from '../base/bytes.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { ColumnType, ColumnValue } from './aggregation.ts'
 import { type KeyState, lifetimeAggregates, makeKeyState, settle } from './key-state.ts'
@@ -74,6 +74,7 @@ export function decodeState(program: ViewProgram, bytes: Uint8Array): KeyState {
   for (let index = 0; index < aggregates.length; index++) {
     state.base[index] = aggregates[index]!.aggregation.decode(reader)
   }
+  reader.expectEnd()
   return state
 }
 
@@ -103,7 +104,9 @@ function readValue(reader: ByteReader, kind: ColumnType['kind']): ColumnValue {
       return false
     case tagTrue:
       return true
-    default:
+    case tagValue:
       return kind === 'string' ? reader.string() : kind === 'float' ? reader.f64() : reader.zigzag()
+    default:
+      throw new MalformedBytes(`${tag} is no tag of a value`)
   }
 }
