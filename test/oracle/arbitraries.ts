@@ -74,7 +74,7 @@ function streamShape() {
     id: fc.constantFrom('string', 'int', null),
     lateness: fc.nat(3),
     dedupeBeyond: fc.nat(2),
-    future: fc.constantFrom('0ms', '3ms', '1h'),
+    future: fc.constantFrom('0ms', '0ms', '3ms', '3ms', '1h'),
     presence: fc.record({ s: presence, i: presence, f: presence, d: presence, b: presence, t: presence, k: presence }),
     scale: fc.constantFrom(0, 2, 9),
     unit: fc.constantFrom('s', 'ms', 'us', null),
@@ -244,8 +244,9 @@ function viewShape() {
     by: fc.constantFrom('k', 'k2', 'both'),
     where: fc.option(condition(1), { freq: 2 }),
     ttl: fc.option(fc.constantFrom('0ms', '1ms', '6ms', '1h'), { freq: 2 }),
-    horizon: fc.constantFrom('0ms', '2ms', '10ms', '30ms', '1h'),
+    horizon: fc.constantFrom('0ms', '0ms', '2ms', '10ms', '30ms', '1h'),
     features: fc.array(feature, { minLength: 1, maxLength: 5 }),
+    twins: fc.boolean(),
   })
 }
 
@@ -253,6 +254,7 @@ function makeView(name: string, stream: Stream, shape: ViewShape): FeatureView {
   const { kind, scale } = stream.fields['k']!
   const keyOf = { string, int, float, boolean, timestamp, decimal: () => decimal(scale ?? 0) }[kind]
   const keys = { k: { k: keyOf() }, k2: { second: string() }, both: { second: string(), k: keyOf() } }[shape.by]
+  const features = shape.twins ? shape.features.flatMap((tree) => [tree, twinOf(tree)]) : shape.features
   return Object.freeze({
     type: 'featureView',
     name,
@@ -262,8 +264,21 @@ function makeView(name: string, stream: Stream, shape: ViewShape): FeatureView {
     where: shape.where,
     ttl: shape.ttl,
     horizon: shape.horizon,
-    features: Object.fromEntries(shape.features.map((tree, index) => [`f${index}`, expressionOf(tree)])) as never,
+    features: Object.fromEntries(features.map((tree, index) => [`f${index}`, expressionOf(tree)])) as never,
   })
+}
+
+/** The same aggregation with other options: what two features share must not be more than they have in common. */
+function twinOf(tree: Expression): Expression {
+  if (tree.op !== 'aggregate') return tree
+  const { options, name } = tree.call
+  const others: { readonly [name: string]: AggregateOptions } = {
+    variance: { of: options.of === 'population' ? 'sample' : 'population' },
+    stddev: { of: options.of === 'population' ? 'sample' : 'population' },
+    lastK: { k: (options.k ?? 0) + 1 },
+    distinctCount: { cap: (options.cap ?? 0) + 1 },
+  }
+  return { op: 'aggregate', call: { ...tree.call, options: others[name] ?? options } }
 }
 
 // Expressions of an event, by the kind of value they give.
@@ -361,9 +376,12 @@ function combined(test: fc.Arbitrary<Expression>): fc.Arbitrary<Expression> {
 
 // Features.
 
-const lengths = ['1ms', '2ms', '5ms', '12ms', '60ms', '1h'] as const
+const lengths = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom('1ms', '2ms', '5ms', '12ms', '30ms') },
+  { weight: 1, arbitrary: fc.constant('1h') },
+)
 const sliding = fc.record({
-  over: fc.constantFrom(...lengths),
+  over: lengths,
   offset: fc.constantFrom(null, null, '0ms', '1ms', '7ms'),
 })
 const lifetime = fc.constant({ over: 'lifetime', offset: null })
