@@ -1,5 +1,6 @@
+import { assert } from '../base/assert.ts'
 import type { ColumnValue } from '../kernel/aggregation.ts'
-import { compareTies, type EventColumns, makeEventColumns } from '../kernel/event-columns.ts'
+import { compareTies, type EventColumns } from '../kernel/event-columns.ts'
 import type { AcceptedEvent, ViewPlan } from '../plan/plan.ts'
 import { encodeKey } from '../schema/key-codec.ts'
 
@@ -14,20 +15,33 @@ export function keyNamer(view: ViewPlan): (values: readonly JoinValue[]) => KeyN
   return (values) => Buffer.from(encodeKey(kinds, values)).toString('latin1')
 }
 
-/** The whole history of a view in memory: every key's events in columns, sorted on demand. */
+/**
+ * The whole history of a view in memory.
+ *
+ * 1. `add` appends to columns over all keys, and notes which key each event is of: memory is touched in order.
+ * 2. `seal` sorts the events by key (counting sort, so those of a key stay in order of arrival).
+ * 3. `events` gathers one key's events and sorts them by (ts, tie) where they are not yet.
+ */
 export class KeyGroups {
   readonly #view: ViewPlan
   readonly #name: (values: readonly JoinValue[]) => KeyName
-  readonly #groups = new Map<KeyName, EventColumns>()
+  readonly #numbers = new Map<KeyName, number>()
+  readonly #keys: number[] = []
+  readonly #ts: number[] = []
+  readonly #ties: (string | number)[] | null
+  readonly #columns: ColumnValue[][]
   readonly counts = { applied: 0, filtered: 0, unkeyed: 0 }
+  #sealed: { readonly order: Int32Array; readonly starts: Int32Array } | null = null
 
   constructor(view: ViewPlan) {
     this.#view = view
     this.#name = keyNamer(view)
+    this.#ties = view.program.keepsTies ? [] : null
+    this.#columns = view.projection.columns.map(() => [])
   }
 
   get keyCount(): number {
-    return this.#groups.size
+    return this.#numbers.size
   }
 
   add({ row, ts, tie }: AcceptedEvent): void {
@@ -47,47 +61,65 @@ export class KeyGroups {
     }
     this.counts.applied += 1
     const name = this.#name(values)
-    let group = this.#groups.get(name)
-    if (group === undefined) {
-      group = makeEventColumns(columns.length, this.#view.program.keepsTies)
-      this.#groups.set(name, group)
+    let key = this.#numbers.get(name)
+    if (key === undefined) {
+      key = this.#numbers.size
+      this.#numbers.set(name, key)
     }
-    group.ts.push(ts)
-    group.ties?.push(tie)
-    for (let column = 0; column < columns.length; column++) group.columns[column]!.push(columns[column]!(row))
+    this.#keys.push(key)
+    this.#ts.push(ts)
+    this.#ties?.push(tie)
+    for (let column = 0; column < columns.length; column++) this.#columns[column]!.push(columns[column]!(row))
+  }
+
+  /** Call once, after the last `add` and before the first `events`. */
+  seal(): void {
+    const starts = new Int32Array(this.#numbers.size + 1)
+    for (const key of this.#keys) starts[key + 1]! += 1
+    for (let key = 1; key < starts.length; key++) starts[key]! += starts[key - 1]!
+    const next = starts.slice()
+    const order = new Int32Array(this.#keys.length)
+    for (let index = 0; index < this.#keys.length; index++) {
+      const key = this.#keys[index]!
+      order[next[key]!] = index
+      next[key]! += 1
+    }
+    this.#sealed = { order, starts }
   }
 
   /** The events of a key in order; null when it has none. */
   events(name: KeyName): EventColumns | null {
-    const group = this.#groups.get(name)
-    if (group === undefined) return null
-    if (isSorted(group)) return group
-    const sorted = sort(group)
-    this.#groups.set(name, sorted)
-    return sorted
+    assert(this.#sealed !== null, 'groups are sealed before they are read')
+    const key = this.#numbers.get(name)
+    if (key === undefined) return null
+    const { order, starts } = this.#sealed
+    const indexes = order.subarray(starts[key], starts[key + 1])
+    const ts = this.#ts
+    const ties = this.#ties
+    if (!isSorted(indexes, ts, ties)) {
+      // Without ties the order among equal times is free: no aggregation of the view can see it.
+      indexes.sort((a, b) => ts[a]! - ts[b]! || (ties === null ? 0 : compareTies(ties[a]!, ties[b]!)))
+    }
+    return {
+      ts: gather(indexes, ts),
+      ties: ties === null ? null : gather(indexes, ties),
+      columns: this.#columns.map((column) => gather(indexes, column)),
+    }
   }
 }
 
-function isSorted({ ts, ties }: EventColumns): boolean {
-  for (let index = 1; index < ts.length; index++) {
-    if (ts[index]! < ts[index - 1]!) return false
-    if (ties !== null && ts[index] === ts[index - 1] && compareTies(ties[index]!, ties[index - 1]!) < 0) return false
+function gather<T>(indexes: Int32Array, values: readonly T[]): T[] {
+  const picked: T[] = []
+  for (let index = 0; index < indexes.length; index++) picked.push(values[indexes[index]!]!)
+  return picked
+}
+
+function isSorted(indexes: Int32Array, ts: readonly number[], ties: readonly (string | number)[] | null): boolean {
+  for (let index = 1; index < indexes.length; index++) {
+    const before = indexes[index - 1]!
+    const after = indexes[index]!
+    if (ts[after]! < ts[before]!) return false
+    if (ties !== null && ts[after] === ts[before] && compareTies(ties[after]!, ties[before]!) < 0) return false
   }
   return true
-}
-
-/**
- * By (ts, tie). Without ties the order among equal times is free: the view has no aggregation that could see it, and
- * exact sums do not depend on it.
- */
-function sort(group: EventColumns): EventColumns {
-  const { ts, ties } = group
-  const order = Array.from(ts, (_, index) => index)
-  order.sort((a, b) => ts[a]! - ts[b]! || (ties === null ? 0 : compareTies(ties[a]!, ties[b]!)))
-  const pick = <T>(values: readonly T[]): T[] => order.map((index) => values[index]!)
-  return {
-    ts: pick(ts),
-    ties: ties === null ? null : pick(ties),
-    columns: group.columns.map((column) => pick<ColumnValue>(column)),
-  }
 }

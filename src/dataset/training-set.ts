@@ -57,6 +57,7 @@ export async function buildTrainingSet(options: TrainingOptions): Promise<Traini
   const counts: TrainingSet['views'][number][] = []
   for (const view of views) {
     const group = groups.get(view)!
+    group.seal()
     const phase = `computing ${view.name}`
     const values = await sweepView(view, {
       spine,

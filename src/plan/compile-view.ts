@@ -10,7 +10,7 @@ import type { FieldKind } from '../schema/field.ts'
 import { encodeKey } from '../schema/key-codec.ts'
 import { nameOfType, type TypedNullable } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
-import { compileCall, type ProgramBuilder, makeProgramBuilder } from './compile-call.ts'
+import { compileCall, makeProgramBuilder, type ProgramBuilder, type ProgramColumn } from './compile-call.ts'
 import { expressionText } from './expression-text.ts'
 import type { FaultList } from './faults.ts'
 import { checkDuration, checkName } from './check-names.ts'
@@ -40,7 +40,7 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
     for (const feature of compiled) values.push(feature.evaluate(aggregates))
     return values
   }
-  const projection = makeProjection(view, { keys, where, columns: builder.columnEvaluators() })
+  const projection = makeProjection(view, { keys, where, columns: builder.columns() })
   return {
     name: view.name,
     stream: view.from.name,
@@ -148,7 +148,7 @@ function liftLists(tree: Expression): Expression {
 type ProjectionParts = {
   readonly keys: readonly KeyColumn[]
   readonly where: Evaluator<Row> | null
-  readonly columns: readonly Evaluator<Row>[]
+  readonly columns: readonly ProgramColumn[]
 }
 
 function makeProjection(view: FeatureView, { keys, where, columns }: ProjectionParts): Projection {
@@ -156,7 +156,9 @@ function makeProjection(view: FeatureView, { keys, where, columns }: ProjectionP
   return {
     keys: keys.map(({ column }) => names.indexOf(column)),
     where,
-    columns: columns.map((column) => (row: Row) => bounded(column(row))),
+    columns: columns.map(({ evaluate, computed }) =>
+      computed ? (row: Row) => bounded(evaluate(row)) : (evaluate as (row: Row) => ColumnValue),
+    ),
   }
 }
 
