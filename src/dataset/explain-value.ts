@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/faults.ts'
 import { nearest } from '../base/nearest.ts'
-import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
+import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import { insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
 import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
@@ -103,11 +103,16 @@ export async function explainValue(
       events: contributing.map(({ event, source, values: own }) => ({
         ts: event.ts,
         tie: event.tie,
-        input: input === null ? null : own[input]!,
+        input: input === null ? null : plainValue(program.columns[input]!, own[input]!),
         source,
       })),
     }
   }
+}
+
+/** A decimal as its author writes it, not as its scaled integer. */
+function plainValue(type: ColumnType, value: ColumnValue): ColumnValue {
+  return type.kind === 'decimal' && typeof value === 'number' ? value / 10 ** type.scale : value
 }
 
 function featureIndex({ view, feature }: ExplainRequest): number {

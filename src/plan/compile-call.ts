@@ -79,7 +79,7 @@ export function compileCall(call: AggregateCall, context: Context): { slot: numb
   const { builder, faults, path } = context
   const before = faults.list.length
   const input = call.input === null ? null : columnType(call.input, 'input', context)
-  const filter = call.filter === null ? null : columnType(call.filter, 'filter', context)
+  const filter = call.filter === null ? null : columnType(call.filter, 'where', context)
   if (call.filter !== null && filter !== null && filter.kind !== 'boolean') {
     faults.add(`${path}.where`, `the filter gives ${nameOfType(filter)}`, 'a filter is a condition')
   }
