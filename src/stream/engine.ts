@@ -208,13 +208,11 @@ export class Engine {
     }
   }
 
-  /** Lets others run; and waits for a checkpoint when too much is waiting for one. */
+  /** Lets others run; and waits for checkpoints while too much is waiting for one. */
   async #makeRoom(): Promise<void> {
-    const waiting = this.#waiting()
-    if (waiting >= 1) this.#wake()
-    if (waiting >= 2 && this.#checkpointing === null) await this.checkpoint()
-    else if (waiting >= 2) await this.#checkpointing
-    else await this.#options.clock.turn()
+    await this.#options.clock.turn()
+    while (this.#waiting() >= 2 && !this.#stop.signal.aborted) await this.#checkpointUnlessStopped()
+    if (this.#waiting() >= 1) this.#wake()
   }
 
   /** How full what waits for the next checkpoint is: 1 is the limit. */
@@ -230,8 +228,14 @@ export class Engine {
       const early = new AbortController()
       this.#wake = () => early.abort()
       await clock.sleep(checkpointMs, early.signal)
-      if (this.#progressed && !this.#stop.signal.aborted) await this.checkpoint()
+      if (this.#progressed) await this.#checkpointUnlessStopped()
     }
+  }
+
+  /** For the engine's own loops: being closed meanwhile is no fault, `close` writes the last checkpoint. */
+  async #checkpointUnlessStopped(): Promise<void> {
+    if (this.#checkpointing !== null) await this.#checkpointing
+    else if (!this.#stop.signal.aborted) await this.checkpoint()
   }
 
   async #writeCheckpoint(): Promise<void> {
