@@ -35,11 +35,11 @@ export class StateTable {
 
   /** Null when no event of the key was ever applied. The state belongs to the table: copy it before changing it. */
   read(key: Uint8Array): KeyState | null {
-    return this.#find(key)?.state ?? null
+    return this.#find(key, false)?.state ?? null
   }
 
   apply(key: Uint8Array, event: KernelEvent): void {
-    let entry = this.#find(key)
+    let entry = this.#find(key, true)
     if (entry === null) {
       entry = { state: makeKeyState(this.#view.program), key, dirty: false }
       this.#entries.set(nameOfKey(key), entry)
@@ -72,14 +72,15 @@ export class StateTable {
     }
   }
 
-  #find(key: Uint8Array): Entry | null {
+  #find(key: Uint8Array, keep: boolean): Entry | null {
     const name = nameOfKey(key)
     const cached = this.#entries.get(name)
     if (cached !== undefined) return cached
     const stored = this.#store.get(stateKey(this.#view.name, key))
     if (stored === undefined) return null
     const entry = { state: decodeState(this.#view.program, stored), key, dirty: false }
-    this.#entries.set(name, entry)
+    // When the table is full a read leaves no trace: `evict` comes only with checkpoints, and those only with events.
+    if (keep || this.#entries.size < this.#keysMax) this.#entries.set(name, entry)
     return entry
   }
 }
