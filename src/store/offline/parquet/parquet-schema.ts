@@ -3,7 +3,8 @@ import type { TableColumn } from '../table-file.ts'
 
 const leaves: Readonly<Record<TableColumn['type'], Omit<SchemaElement, 'name'>>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
-  int64: { type: 'INT64', converted_type: 'INT_64', logical_type: { type: 'INTEGER', bitWidth: 64, isSigned: true } },
+  // Without the logical type, whose width the library writes in four bytes where the format has one.
+  int64: { type: 'INT64', converted_type: 'INT_64' },
   double: { type: 'DOUBLE' },
   boolean: { type: 'BOOLEAN' },
   // Milliseconds, because that is what an instant is here: nothing is lost and nothing is made up.
