@@ -1,0 +1,94 @@
+/**
+ * Events for the benchmarks: flat JSON payments of about 230 bytes with 13 fields, of which a plan reads six. Seeded;
+ * keys are uniform or Zipf-like over `customers` and a tenth as many terminals.
+ */
+import { boolean, decimal, entity, featureService, featureView, int, stream, string, timestamp } from 'millrace'
+
+const customer = entity('customer', { customerId: int() })
+const terminal = entity('terminal', { terminalId: int() })
+
+export const payments = stream('payments', {
+  fields: {
+    paymentId: string(),
+    customerId: int(),
+    terminalId: int(),
+    amount: decimal(2),
+    fraud: boolean(),
+    at: timestamp('ms'),
+  },
+  time: 'at',
+  id: 'paymentId',
+  lateness: '10m',
+})
+
+/** Two entities, four windows. */
+export const fraudFeatures = featureService('fraud', [
+  featureView('spending', {
+    from: payments,
+    by: customer,
+    features: (on) => ({
+      payments_1h: on.count({ over: '1h' }),
+      amount_sum_1h: on.sum('amount', { over: '1h' }),
+      payments_1d: on.count({ over: '1d' }),
+      amount_mean_1d: on.mean('amount', { over: '1d' }),
+      amount_max_1d: on.max('amount', { over: '1d' }),
+    }),
+  }),
+  featureView('risk', {
+    from: payments,
+    by: terminal,
+    features: (on) => ({
+      seen_6h: on.count({ over: '6h' }),
+      fraud_rate_7d: on.mean('fraud', { over: '7d' }),
+    }),
+  }),
+])
+
+export type Workload = {
+  readonly events: number
+  readonly customers: number
+  readonly keys: 'uniform' | 'zipf'
+  /** Event time between two events of the whole stream, milliseconds. */
+  readonly stepMs: number
+}
+
+/** Raw bytes of each event, in event time order. */
+export function makePayments({ events, customers, keys, stepMs }: Workload): Uint8Array[] {
+  const random = makeRandom(42)
+  const startMs = Date.UTC(2026, 0, 1)
+  const draw = (count: number): number => {
+    const u = random()
+    // u³ puts half of the events on an eighth of the keys: heavy at the head, long in the tail.
+    return Math.floor((keys === 'zipf' ? u ** 3 : u) * count)
+  }
+  return Array.from({ length: events }, (_, index) =>
+    Buffer.from(
+      JSON.stringify({
+        paymentId: `p${String(index).padStart(10, '0')}`,
+        customerId: draw(customers),
+        terminalId: draw(customers / 10),
+        amount: Math.round(random() * 20_000) / 100,
+        currency: 'EUR',
+        channel: random() < 0.5 ? 'web' : 'terminal',
+        country: 'FR',
+        device: `d${Math.floor(random() * 1e6)}`,
+        category: 'groceries',
+        fraud: random() < 0.01,
+        at: startMs + index * stepMs,
+        loyalty: null,
+        note: 'one of many',
+      }),
+    ),
+  )
+}
+
+/** xorshift32: a benchmark needs the same events again, not good randomness. */
+function makeRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
