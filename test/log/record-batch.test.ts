@@ -177,6 +177,20 @@ describe('a record batch', () => {
     fc.assert(property, { ...seeded(), numRuns: 2_000 })
   })
 
+  test('refuses a record and a value that both claim a few bytes of what comes after the batch', () => {
+    const batch = encodeBatch([{ key: null, value: new Uint8Array(20), timestampMs: 0 }], 0)
+    const larger = new Uint8Array(batch.length + 50)
+    // Lengths are zigzag varints of one byte here: the record's first, the value's after five others.
+    batch[batchHeaderBytes]! += 2 * 5
+    batch[batchHeaderBytes + 5]! += 2 * 5
+    larger.set(reseal(batch))
+    assert.equal(findBatchDamage(larger, 0), null)
+    assert.equal(
+      codeOf(() => decodeAll(larger, 0, 1)),
+      'RECORD_BATCH_MALFORMED',
+    )
+  })
+
   test('refuses a count of records that its bytes cannot hold', () => {
     const batch = Uint8Array.from(encodeBatch(records, 0))
     const view = new DataView(batch.buffer)

@@ -153,11 +153,10 @@ export class Partition {
   }
 
   async #drain(): Promise<void> {
-    // Calls made in the same turn as the first one join its group.
-    await Promise.resolve()
     while (this.#pending.length > 0) {
       let group: readonly PendingAppend[] = []
       try {
+        // This waits in any case, so that calls made in the same turn as the first one join its group.
         const rolled = await this.#rollIfFull(this.#pending[0]!.batch.length)
         group = this.#takeGroup()
         const bytes = joinGroup(group)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { makeManualClock } from '../../../src/base/clock.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts'
-import { encodeBatch } from '../../../src/log/record-batch.ts'
+import { encodeBatch, setPartitionLeaderEpoch } from '../../../src/log/record-batch.ts'
 import { numbered, readAll, values } from '../../conformance/log.ts'
 import { makeMemoryFileSystem, type MemoryFileSystem } from './memory-file-system.ts'
 
@@ -88,7 +88,9 @@ describe('opening a log', () => {
     const disk = makeMemoryFileSystem()
     const log = await open(disk)
     await log.createTopic('t', { partitions: 1 })
-    await log.append('t', 0, [{ key: null, value: encodeBatch(numbered(0, 1), 900), timestampMs: 0 }])
+    const value = encodeBatch(numbered(0, 1), 900)
+    setPartitionLeaderEpoch(value, 0)
+    await log.append('t', 0, [{ key: null, value, timestampMs: 0 }])
     await log.close()
     const content = disk.content(segment(0))
     content[20]! ^= 1
