@@ -6,7 +6,7 @@ import type { Log } from '../log/log.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint, type VerdictCounts, type ViewCounts } from './checkpoint.ts'
-import { deadLetterTopic, lateTopic, Outputs } from './outputs.ts'
+import { deadLetterTopic, lateTopic, type NextOffsetOf, Outputs } from './outputs.ts'
 import { type FoldTarget, SourceTask } from './source-task.ts'
 import { StateTable } from './state-table.ts'
 import { checkpointKey } from './store-keys.ts'
@@ -90,15 +90,16 @@ export class Engine {
       existing.add(topic)
     }
     const checkpoint = readCheckpoint(store, { plan: plan.hash, log: log.id, folder })
+    const tasks = openTasks(options, checkpoint)
     const outputs = new Outputs(log)
-    await outputs.restore(checkpoint?.outputs ?? {})
+    await outputs.restore(checkpoint?.outputs ?? {}, nextOffsetIn(tasks))
     const tables = new Map(
       plan.views.map((view): [string, FoldTarget] => {
         const counts = checkpoint?.views[view.name] ?? { applied: 0, filtered: 0, unkeyed: 0 }
         return [view.name, { table: new StateTable(view, store, options.keysMax), counts: { ...counts } }]
       }),
     )
-    return new Engine(options, openTasks(options, checkpoint), { tables, outputs, checkpoint })
+    return new Engine(options, tasks, { tables, outputs, checkpoint })
   }
 
   /** Reads every source partition from now on, and checkpoints at intervals. */
@@ -243,14 +244,14 @@ export class Engine {
     const startedAt = clock.elapsed()
     // From here to the first await nothing else runs: all of this is one prefix.
     this.#progressed = false
-    const rejections = this.#outputs.take()
+    const rejected = this.#outputs.take(nextOffsetIn(this.#tasks))
     const changes: StoreChange[] = []
     for (const { table } of this.#tables.values()) changes.push(...table.takeChanges())
     for (const task of this.#tasks) changes.push(...task.takeIdChanges())
     const progress = this.#tasks.map((task) => task.progress())
     const { views } = this.counts
 
-    const outputs = await this.#outputs.flush(rejections)
+    const outputs = await this.#outputs.flush(rejected)
     const number = this.#checkpointNumber + 1
     const checkpoint: Checkpoint = {
       version: 1,
@@ -294,6 +295,13 @@ type Restored = {
   readonly tables: ReadonlyMap<string, FoldTarget>
   readonly outputs: Outputs
   readonly checkpoint: Checkpoint | null
+}
+
+/** Where a source partition stands now. */
+function nextOffsetIn(tasks: readonly SourceTask[]): NextOffsetOf {
+  return ({ stream, topic, partition }) =>
+    tasks.find((task) => task.stream.name === stream && task.stream.topic === topic && task.partition === partition)
+      ?.next ?? null
 }
 
 /** A task per source partition, at its checkpointed offset, which the log must still hold. */

@@ -1,3 +1,4 @@
+import { MillraceError } from '../base/faults.ts'
 import type { Log, LogRecord, RecordInput } from '../log/log.ts'
 import type { Refusal } from '../schema/decode.ts'
 
@@ -15,14 +16,39 @@ export type Rejection = {
     | { readonly verdict: 'late'; readonly ts: number; readonly watermark: number }
 }
 
+/** Where a source partition of the plan stands: the first offset not judged yet, or null when the plan has none such. */
+export type NextOffsetOf = (source: {
+  readonly stream: string
+  readonly topic: string
+  readonly partition: number
+}) => number | null
+
+/** An output found in its topic, whose source record is not judged yet. */
+type Written = {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly source: Coordinates
+}
+
+/** What a checkpoint appends, and from where on the output topics hold more than the checkpoint covers. */
+export type TakenOutputs = {
+  readonly rejections: readonly Rejection[]
+  /** Topic and partition → offset of the first output that belongs to work after the checkpoint. */
+  readonly aheadFrom: ReadonlyMap<string, number>
+}
+
 /**
  * Dead letters and late events: raw bytes, reason and source coordinates. They are appended before the checkpoint
  * that covers their source, so after a crash some are already there; those are recognised by their coordinates and
  * not appended again.
+ *
+ * Recovery may itself be cut off, after checkpoints that cover only some of those. So a checkpoint's end of an output
+ * topic is not always the end of the topic: it stays before the first output whose source the checkpoint does not cover.
  */
 export class Outputs {
   readonly #log: Log
-  readonly #written = new Set<string>()
+  readonly #written = new Map<string, Written>()
   #pending: Rejection[] = []
   #pendingBytes = 0
 
@@ -34,14 +60,19 @@ export class Outputs {
     return this.#pendingBytes
   }
 
-  /** Remembers the coordinates of every record that lies after the ends of a checkpoint. */
-  async restore(ends: Readonly<Record<string, readonly number[]>>): Promise<void> {
+  /**
+   * Remembers the outputs after the ends of a checkpoint whose sources are still to be judged. Throws
+   * `LOG_OFFSET_OUT_OF_RANGE` when an output topic is shorter than the checkpoint says.
+   */
+  async restore(ends: Readonly<Record<string, readonly number[]>>, next: NextOffsetOf): Promise<void> {
     for (const topic of [deadLetterTopic, lateTopic]) {
       for (let partition = 0; partition < this.#partitions(topic); partition++) {
-        let offset = Math.max(ends[topic]?.[partition] ?? 0, this.#log.start(topic, partition))
-        while (offset < this.#log.end(topic, partition)) {
+        const [start, end] = [this.#log.start(topic, partition), this.#log.end(topic, partition)]
+        let offset = Math.max(ends[topic]?.[partition] ?? 0, start)
+        if (offset > end) throw new MillraceError('LOG_OFFSET_OUT_OF_RANGE', { topic, partition, offset, start, end })
+        while (offset < end) {
           const records = await this.#log.read(topic, partition, offset, 4 * 1024 * 1024)
-          for (const record of records) this.#written.add(coordinatesIn(record))
+          for (const record of records) this.#remember({ topic, partition, record }, next)
           offset = records.at(-1)!.offset + 1
         }
       }
@@ -49,24 +80,34 @@ export class Outputs {
   }
 
   add(rejection: Rejection): void {
-    if (this.#written.delete(coordinatesOf(rejection))) return
+    if (this.#written.size > 0 && this.#written.delete(nameOf(topicOf(rejection), coordinatesOf(rejection)))) return
     this.#pending.push(rejection)
     this.#pendingBytes += 200 + (rejection.record.value?.length ?? 0)
   }
 
-  /** Takes what waits, to be appended with `flush`. */
-  take(): readonly Rejection[] {
-    const taken = this.#pending
+  /** Takes what waits, to be appended with `flush`. `next` is where the checkpoint stands. */
+  take(next: NextOffsetOf): TakenOutputs {
+    const rejections = this.#pending
     this.#pending = []
     this.#pendingBytes = 0
-    return taken
+    const aheadFrom = new Map<string, number>()
+    for (const [name, { topic, partition, offset, source }] of this.#written) {
+      // Judged meanwhile, and not rejected: other definitions wrote it. It must not hold the end back for ever.
+      if (!isAhead(source, next)) {
+        this.#written.delete(name)
+        continue
+      }
+      const place = `${topic}/${partition}`
+      aheadFrom.set(place, Math.min(offset, aheadFrom.get(place) ?? offset))
+    }
+    return { rejections, aheadFrom }
   }
 
-  /** Makes rejections durable and gives the ends of the output topics after them. */
-  async flush(rejections: readonly Rejection[]): Promise<Record<string, readonly number[]>> {
+  /** Makes rejections durable and gives the ends of the output topics, for the checkpoint that covers them. */
+  async flush({ rejections, aheadFrom }: TakenOutputs): Promise<Record<string, readonly number[]>> {
     const batches = new Map<string, { topic: string; partition: number; records: RecordInput[] }>()
     for (const rejection of rejections) {
-      const topic = rejection.why.verdict === 'late' ? lateTopic : deadLetterTopic
+      const topic = topicOf(rejection)
       const partition = rejection.partition % this.#partitions(topic)
       const name = `${topic}/${partition}`
       const batch = batches.get(name) ?? { topic, partition, records: [] }
@@ -79,9 +120,19 @@ export class Outputs {
     return Object.fromEntries(
       [deadLetterTopic, lateTopic].map((topic) => [
         topic,
-        Array.from({ length: this.#partitions(topic) }, (_, partition) => this.#log.end(topic, partition)),
+        Array.from({ length: this.#partitions(topic) }, (_, partition) => {
+          const end = this.#log.end(topic, partition)
+          return Math.min(end, aheadFrom.get(`${topic}/${partition}`) ?? end)
+        }),
       ]),
     )
+  }
+
+  #remember(found: { topic: string; partition: number; record: LogRecord }, next: NextOffsetOf): void {
+    const { topic, partition, record } = found
+    const source = coordinatesIn(record)
+    if (!isAhead(source, next)) return
+    this.#written.set(nameOf(topic, source), { topic, partition, offset: record.offset, source })
   }
 
   #partitions(topic: string): number {
@@ -117,13 +168,46 @@ function outputRecord({ stream, topic, partition, record, why }: Rejection): Rec
   }
 }
 
-function coordinatesOf({ stream, partition, record }: Rejection): string {
-  return `${stream}/${partition}/${record.offset}`
+/** A record of a source topic, as one stream of perhaps several reads it. */
+type Coordinates = {
+  readonly stream: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
 }
 
-function coordinatesIn(record: LogRecord): string {
-  const { stream, partition, offset } = readRejection(record)
-  return `${stream}/${partition}/${offset}`
+function coordinatesOf({ stream, topic, partition, record }: Rejection): Coordinates {
+  return { stream, topic, partition, offset: record.offset }
+}
+
+function coordinatesIn(record: LogRecord): Coordinates {
+  return {
+    stream: textOf(record, headers.stream),
+    topic: textOf(record, headers.topic),
+    partition: Number(textOf(record, headers.partition)),
+    offset: Number(textOf(record, headers.offset)),
+  }
+}
+
+/** Names of topics and streams hold no blank. */
+function nameOf(outputTopic: string, { stream, topic, partition, offset }: Coordinates): string {
+  return `${outputTopic} ${stream} ${topic} ${partition} ${offset}`
+}
+
+/** Whether the source record is still to be judged. */
+function isAhead(source: Coordinates, next: NextOffsetOf): boolean {
+  const nextOffset = next(source)
+  return nextOffset !== null && source.offset >= nextOffset
+}
+
+function topicOf({ why }: Rejection): string {
+  return why.verdict === 'late' ? lateTopic : deadLetterTopic
+}
+
+/** Ours come last: an event that carries headers of these names itself does not mislead. */
+function textOf(record: LogRecord, name: string): string {
+  const found = record.headers.findLast(([header]) => header === name)
+  return found === undefined ? '' : Buffer.from(found[1]).toString()
 }
 
 /** A record of an output topic, for people: what was rejected, where it came from and why. */
@@ -139,19 +223,14 @@ export type RejectionRecord = {
 }
 
 export function readRejection(record: LogRecord): RejectionRecord {
-  // Ours come last: an event that carries headers of these names itself does not mislead.
-  const text = (name: string): string => {
-    const found = record.headers.findLast(([header]) => header === name)
-    return found === undefined ? '' : Buffer.from(found[1]).toString()
-  }
   return {
-    stream: text(headers.stream),
-    topic: text(headers.topic),
-    partition: Number(text(headers.partition)),
-    offset: Number(text(headers.offset)),
+    stream: textOf(record, headers.stream),
+    topic: textOf(record, headers.topic),
+    partition: Number(textOf(record, headers.partition)),
+    offset: Number(textOf(record, headers.offset)),
     timestampMs: record.timestampMs,
-    reason: text(headers.reason),
-    detail: JSON.parse(text(headers.detail) || 'null') as unknown,
+    reason: textOf(record, headers.reason),
+    detail: JSON.parse(textOf(record, headers.detail) || 'null') as unknown,
     raw: record.value,
   }
 }
