@@ -15,19 +15,23 @@ export type Refusal = {
   readonly allowed: string
 }
 
-export type RefusalCode =
-  | 'SIZE'
-  | 'ENCODING'
-  | 'JSON'
-  | 'DEPTH'
-  | 'SHAPE'
-  | 'MISSING'
-  | 'NULL'
-  | 'TYPE'
-  | 'RANGE'
-  | 'SCALE'
-  | 'TIME'
-  | 'FUTURE'
+/** Every reason for a refusal. A code is never renamed and never reused. */
+export const refusalCodes = {
+  SIZE: 'It is larger than the limit: the event as a whole, or text in an id or a key.',
+  ENCODING: 'The bytes are not UTF-8.',
+  JSON: 'The text is not JSON.',
+  DEPTH: 'Objects and arrays are nested too deeply.',
+  SHAPE: 'It is no JSON object, or the record has no value.',
+  MISSING: 'A field that has to be there is not.',
+  NULL: 'A required field is null.',
+  TYPE: 'A value, or what a path leads through, has another type than the field declares.',
+  RANGE: 'A number is outside what the field holds.',
+  SCALE: 'A decimal has more digits after the point than declared.',
+  TIME: 'It is no instant in [1970, 2100), or text without a zone.',
+  FUTURE: 'The event is further ahead of its record than the stream allows.',
+} as const
+
+export type RefusalCode = keyof typeof refusalCodes
 
 export type Decoded = { readonly row: Row } | { readonly refusals: readonly Refusal[] }
 
