@@ -10,11 +10,11 @@ describeTableFile({
   openWriter: openParquetWriter,
 })
 
-// Groups of seven rows, so that batches cross their ends and nulls fall on every place of a level byte.
+// Groups of an odd size, so that batches cross their ends and nulls fall on every place of a level's byte.
 describeTableFile({
-  name: 'Parquet, uncompressed and in small row groups,',
+  name: 'Parquet, compressed and in small row groups,',
   ending: '.parquet',
   knownGaps: [],
   openReader: openParquetReader,
-  openWriter: (path, columns) => openParquetWriter(path, columns, { codec: 'UNCOMPRESSED', rowsPerGroup: 1_007 }),
+  openWriter: (path, columns) => openParquetWriter(path, columns, { codec: 'ZSTD', rowsPerGroup: 1_007 }),
 })

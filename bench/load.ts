@@ -1,0 +1,137 @@
+import { connect, type Socket } from 'node:net'
+
+export type Load = {
+  readonly port: number
+  readonly path: string
+  /** The body of the n-th request, from 0. Called once for each. */
+  readonly body: (n: number) => string
+  /** Kept open, each with one request at a time: the load follows the server (closed loop). */
+  readonly connections: number
+  readonly seconds: number
+  /** Ends sooner after so many requests. Default ten million. */
+  readonly requestsMax?: number
+}
+
+export type LoadResult = {
+  readonly requests: number
+  readonly requestsPerSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly longestMs: number
+  /** Answers whose status was not 2xx. They are counted among the requests. */
+  readonly refused: number
+  /** CPU of this process while the load ran, in parts of one core. Near 1, the generator was the limit. */
+  readonly generatorCores: number
+}
+
+/**
+ * POSTs JSON over the loopback interface and measures from the first byte written to the last byte read. Speaks just
+ * the HTTP it needs, so that little of the CPU is its own: answers must have a `content-length`.
+ */
+export async function runLoad(load: Load): Promise<LoadResult> {
+  const tally: Tally = { latencies: new Latencies(), sent: 0, refused: 0 }
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  const endAt = start + load.seconds * 1_000
+  const lanes = Array.from({ length: load.connections }, () => runConnection(load, tally, endAt))
+  await Promise.all(lanes)
+  const elapsedSeconds = (performance.now() - start) / 1_000
+  const { user, system } = process.cpuUsage(cpu)
+  const { latencies } = tally
+  return {
+    requests: latencies.count,
+    requestsPerSecond: latencies.count / elapsedSeconds,
+    p50Ms: latencies.quantile(0.5),
+    p99Ms: latencies.quantile(0.99),
+    longestMs: latencies.longestMs,
+    refused: tally.refused,
+    generatorCores: (user + system) / 1e6 / elapsedSeconds,
+  }
+}
+
+type Tally = { readonly latencies: Latencies; sent: number; refused: number }
+
+/** One connection until the time or the requests are over. Rejects when it breaks. */
+function runConnection(load: Load, tally: Tally, endAt: number): Promise<void> {
+  const { port, path, body, requestsMax = 10_000_000 } = load
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    let sentAt = 0
+    let received: Buffer = Buffer.alloc(0)
+    const sendNext = (): void => {
+      sentAt = performance.now()
+      if (sentAt >= endAt || tally.sent >= requestsMax) {
+        socket.end()
+        return
+      }
+      socket.write(requestText(path, body(tally.sent++)))
+    }
+    socket.on('connect', sendNext)
+    socket.on('data', (piece: Buffer) => {
+      received = received.length === 0 ? piece : Buffer.concat([received, piece])
+      const answer = answerIn(received)
+      if (answer === null) return
+      if (answer instanceof Error) {
+        broken(socket, answer)
+        return
+      }
+      received = received.subarray(answer.size)
+      tally.latencies.add(performance.now() - sentAt)
+      if (answer.status < 200 || answer.status > 299) tally.refused += 1
+      sendNext()
+    })
+    socket.on('error', reject)
+    socket.on('close', () => resolve())
+    socket.on('end', () => {
+      if (!socket.writableEnded) broken(socket, new Error('the server closed a connection under load'))
+    })
+  })
+}
+
+function broken(socket: Socket, error: Error): void {
+  socket.destroy(error)
+}
+
+function requestText(path: string, body: string): string {
+  const size = Buffer.byteLength(body)
+  return `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${size}\r\n\r\n${body}`
+}
+
+/** The first answer in `bytes`, null while it is incomplete. */
+function answerIn(bytes: Buffer): { readonly status: number; readonly size: number } | Error | null {
+  const headEnd = bytes.indexOf('\r\n\r\n')
+  if (headEnd === -1) return null
+  const head = bytes.toString('latin1', 0, headEnd)
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)
+  if (length === null) return new Error(`an answer has no content-length: ${head}`)
+  const size = headEnd + 4 + Number(length[1])
+  return bytes.length < size ? null : { status: Number(head.slice(9, 12)), size }
+}
+
+const bucketMs = 0.01
+const bucketCount = 1_000_000
+
+/** A histogram of 10 µs steps up to 10 s: bounded memory, whatever the load. */
+class Latencies {
+  readonly #buckets = new Uint32Array(bucketCount)
+  count = 0
+  longestMs = 0
+
+  add(ms: number): void {
+    this.count += 1
+    if (ms > this.longestMs) this.longestMs = ms
+    const bucket = Math.min(Math.floor(ms / bucketMs), bucketCount - 1)
+    this.#buckets[bucket] = this.#buckets[bucket]! + 1
+  }
+
+  /** The upper end of the step in which that share of the requests is reached. NaN of none. */
+  quantile(share: number): number {
+    const wanted = Math.ceil(this.count * share)
+    let seen = 0
+    for (let bucket = 0; bucket < bucketCount && this.count > 0; bucket++) {
+      seen += this.#buckets[bucket]!
+      if (seen >= wanted) return (bucket + 1) * bucketMs
+    }
+    return Number.NaN
+  }
+}
