@@ -35,7 +35,10 @@ export async function readAll(reader: TableReader, names = reader.columns): Prom
     assert.equal(batch.columns.length, names.length)
     for (const [c, values] of batch.columns.entries()) {
       assert.equal(values.length, batch.rows)
-      for (const value of values) columns[c]!.push(value)
+      for (const value of values) {
+        assert.notEqual(value, undefined)
+        columns[c]!.push(value)
+      }
     }
   }
   return columns

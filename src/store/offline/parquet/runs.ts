@@ -27,6 +27,7 @@ export function decodeRuns(
     const remaining = into.length - filled
     if ((header & 1) === 0) {
       const count = Math.min(header >>> 1, remaining)
+      if (position + Math.ceil(bitWidth / 8) > end) throw new Error('a run that ends after its page')
       let value = 0
       for (let shift = 0; shift < bitWidth; shift += 8) value |= bytes[position++]! << shift
       into.fill(value, filled, filled + count)

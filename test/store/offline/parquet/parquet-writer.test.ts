@@ -7,9 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
+import fc from 'fast-check'
+import { asyncBufferFromFile, parquetMetadataAsync } from 'hyparquet'
 import { openParquetReader } from '../../../../src/store/offline/parquet/parquet-reader.ts'
 import { openParquetWriter } from '../../../../src/store/offline/parquet/parquet-writer.ts'
 import type { TableColumn, TableValue } from '../../../../src/store/offline/table-file.ts'
+import { lawOptions } from '../../../base/law-options.ts'
 import { isFault, readAll } from '../../../conformance/table-file.ts'
 
 const columns: readonly TableColumn[] = [
@@ -124,6 +127,23 @@ describe('Parquet files for other readers', () => {
       `select stats_min_value, stats_max_value from parquet_metadata('${path}')`,
     )
     assert.deepEqual(bounds.getRows(), [['-0.0', '0.0']])
+  })
+
+  test('bounds of integers hold on both sides of 32 bits', async () => {
+    const law = fc.asyncProperty(
+      fc.array(fc.bigInt({ min: -(2n ** 34n), max: 2n ** 34n }), { minLength: 1 }),
+      async (values) => {
+        const path = join(folder, 'bounds.parquet')
+        const writer = await openParquetWriter(path, [columns[0]!])
+        await writer.write({ rows: values.length, columns: [values] })
+        await writer.close()
+        const metadata = await parquetMetadataAsync(await asyncBufferFromFile(path))
+        const { min_value, max_value } = metadata.row_groups[0]!.columns[0]!.meta_data!.statistics!
+        const sorted = values.toSorted((a, b) => (a < b ? -1 : 1))
+        assert.deepEqual([min_value, max_value], [sorted[0], sorted.at(-1)])
+      },
+    )
+    await fc.assert(law, lawOptions(60))
   })
 
   test('a flipped bit in a column of numbers is found by its checksum', async () => {
