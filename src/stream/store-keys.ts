@@ -1,17 +1,24 @@
 import { ByteWriter } from '../base/bytes.ts'
+import { sha256 } from '../base/hash.ts'
 
 /** How the engine's parts share one online store: a byte for the kind of entry, then its own key. */
 const kindCheckpoint = 0
 const kindState = 1
 const kindIds = 2
+const kindStateOfLongKey = 3
+
+/** Longer keys are named by their hash. With the longest name of a view this stays within what any store takes. */
+const keyBytesMax = 1024
 
 export const checkpointKey: Uint8Array = Uint8Array.of(kindCheckpoint)
 
+/** Nothing reads a key back from here, so a long one, of several long texts, may be its SHA-256 instead. */
 export function stateKey(view: string, key: Uint8Array): Uint8Array {
+  const long = key.length > keyBytesMax
   const writer = new ByteWriter()
-  writer.u8(kindState)
+  writer.u8(long ? kindStateOfLongKey : kindState)
   writer.string(view)
-  writer.bytes(key)
+  writer.bytes(long ? Buffer.from(sha256(key), 'hex') : key)
   return writer.finish()
 }
 
