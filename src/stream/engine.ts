@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import type { KeyState } from '../kernel/key-state.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, LogRecord } from '../log/log.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint, type VerdictCounts, type ViewCounts } from './checkpoint.ts'
@@ -48,6 +48,8 @@ const readBytesMax = 1024 * 1024
 const sliceRecords = 512
 /** A checkpoint starts early when this much waits for it; reading pauses at twice as much. */
 const waitingStatesMax = 50_000
+/** New ids to remember: few keys can have many. */
+const waitingIdsMax = 50_000
 const waitingBytesMax = 16 * 1024 * 1024
 
 /**
@@ -71,6 +73,7 @@ export class Engine {
   #progressed = false
   #wake: () => void = () => undefined
   #fault: Error | null = null
+  #closing: Promise<void> | null = null
 
   private constructor(options: EngineOptions, tasks: readonly SourceTask[], restored: Restored) {
     this.#options = options
@@ -174,14 +177,27 @@ export class Engine {
     for (const { table } of this.#tables.values()) table.evict()
   }
 
-  /** Stops reading, writes a last checkpoint, and leaves log and store open. */
-  async close(): Promise<void> {
+  /**
+   * Stops reading, writes a last checkpoint unless a fault came before, and leaves log and store open. Rejects when
+   * that last checkpoint fails.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#stop.abort()
     this.#wake()
     await Promise.all(this.#running)
-    if (this.#fault === null && this.#progressed) {
-      while (this.#checkpointing !== null) await this.#checkpointing
+    // One that somebody asked for. When it fails, they have the error, and it is the engine's fault too.
+    while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
+    if (this.#fault !== null || !this.#progressed) return
+    try {
       await this.#writeCheckpoint()
+    } catch (error) {
+      this.#halt(error)
+      throw error
     }
   }
 
@@ -198,15 +214,26 @@ export class Engine {
       const records = await log.read(topic, task.partition, task.next, readBytesMax)
       for (let from = 0; from < records.length && !signal.aborted; from += sliceRecords) {
         const slice = records.slice(from, from + sliceRecords)
-        for (const record of slice) {
-          assert(record.offset >= task.next, 'records come in offset order')
-          task.take(record, targets, this.#outputs)
-        }
-        this.#progressed = true
+        this.#take(task, slice, targets)
         observer?.batch(name, { records: slice.length, latencyMs: clock.now() - slice.at(-1)!.timestampMs })
         await this.#makeRoom()
       }
     }
+  }
+
+  #take(task: SourceTask, records: readonly LogRecord[], targets: readonly FoldTarget[]): void {
+    try {
+      for (const record of records) {
+        assert(record.offset >= task.next, 'records come in offset order')
+        task.take(record, targets, this.#outputs)
+      }
+    } catch (error) {
+      // At once, before any promise has its turn: a record may be folded into one view and not into the next, and no
+      // checkpoint may be cut there.
+      this.#halt(error)
+      throw error
+    }
+    this.#progressed = true
   }
 
   /** Lets others run; and waits for checkpoints while too much is waiting for one. */
@@ -218,9 +245,11 @@ export class Engine {
 
   /** How full what waits for the next checkpoint is: 1 is the limit. */
   #waiting(): number {
-    let states = 0
+    let [states, ids] = [0, 0]
     for (const { table } of this.#tables.values()) states += table.dirtyCount
-    return Math.max(states / waitingStatesMax, this.#outputs.pendingBytes / waitingBytesMax)
+    for (const { newIdCount } of this.#tasks) ids += newIdCount
+    const bytes = this.#outputs.pendingBytes
+    return Math.max(states / waitingStatesMax, ids / waitingIdsMax, bytes / waitingBytesMax)
   }
 
   async #keepCheckpointing(): Promise<void> {
