@@ -94,17 +94,21 @@ export class KeyGroups {
     if (key === undefined) return null
     const { order, starts } = this.#sealed
     const indexes = order.subarray(starts[key], starts[key + 1])
+    let ts = gather(indexes, this.#ts)
+    let ties = this.#ties === null ? null : gather(indexes, this.#ties)
+    if (!isSorted(ts, ties)) {
+      this.#sort(indexes)
+      ts = gather(indexes, this.#ts)
+      ties = this.#ties === null ? null : gather(indexes, this.#ties)
+    }
+    return { ts, ties, columns: this.#columns.map((column) => gather(indexes, column)) }
+  }
+
+  /** Without ties the order among equal times is free: no aggregation of the view can see it. */
+  #sort(indexes: Int32Array): void {
     const ts = this.#ts
     const ties = this.#ties
-    if (!isSorted(indexes, ts, ties)) {
-      // Without ties the order among equal times is free: no aggregation of the view can see it.
-      indexes.sort((a, b) => ts[a]! - ts[b]! || (ties === null ? 0 : compareTies(ties[a]!, ties[b]!)))
-    }
-    return {
-      ts: gather(indexes, ts),
-      ties: ties === null ? null : gather(indexes, ties),
-      columns: this.#columns.map((column) => gather(indexes, column)),
-    }
+    indexes.sort((a, b) => ts[a]! - ts[b]! || (ties === null ? 0 : compareTies(ties[a]!, ties[b]!)))
   }
 }
 
@@ -114,12 +118,10 @@ function gather<T>(indexes: Int32Array, values: readonly T[]): T[] {
   return picked
 }
 
-function isSorted(indexes: Int32Array, ts: readonly number[], ties: readonly (string | number)[] | null): boolean {
-  for (let index = 1; index < indexes.length; index++) {
-    const before = indexes[index - 1]!
-    const after = indexes[index]!
-    if (ts[after]! < ts[before]!) return false
-    if (ties !== null && ts[after] === ts[before] && compareTies(ties[after]!, ties[before]!) < 0) return false
+function isSorted(ts: readonly number[], ties: readonly (string | number)[] | null): boolean {
+  for (let index = 1; index < ts.length; index++) {
+    if (ts[index]! < ts[index - 1]!) return false
+    if (ties !== null && ts[index] === ts[index - 1] && compareTies(ties[index]!, ties[index - 1]!) < 0) return false
   }
   return true
 }

@@ -14,46 +14,81 @@ export type SweepOptions = {
   readonly onProgress: (rows: number) => Promise<void>
 }
 
-/** Values of every feature of a view for every row of the spine: `result[feature][row]`. */
+/**
+ * Values of every feature of a view for every row of the spine: `result[feature][row]`.
+ *
+ * Keys are swept one after the other, so values come out in the order of keys. They are put into the order of rows
+ * at the end, a column at a time: that walks through memory once per column, not through all columns at once.
+ */
 export async function sweepView(view: ViewPlan, options: SweepOptions): Promise<FeatureValue[][]> {
   const { spine, groups, plusMs, onProgress } = options
-  const result = view.features.map(() => new Array<FeatureValue>(spine.rows))
-  let done = 0
+  const swept = view.features.map((): FeatureValue[] => [])
+  const { order, keys } = rowsByKey(view, spine)
   let reported = 0
-  for (const [name, rows] of rowsByKey(view, spine)) {
+  for (const { name, start, end } of keys) {
     const events = groups.events(name)
     const sweep = events === null ? null : new Sweep(view.program, events)
-    for (const row of rows) {
-      const t = spine.instants[row]! + plusMs
+    for (let place = start; place < end; place++) {
+      const t = spine.instants[order[place]!]! + plusMs
       const aggregates = sweep === null ? null : sweep.read(t)
       const values = finishValues(view, { aggregates, newest: sweep === null ? -1 : sweep.newestBefore, t })
-      for (let feature = 0; feature < result.length; feature++) result[feature]![row] = values[feature]!
+      for (let feature = 0; feature < swept.length; feature++) swept[feature]!.push(values[feature]!)
     }
-    done += rows.length
-    if (done - reported >= 50_000) {
-      reported = done
-      await onProgress(done)
-    }
+    if (end - reported < 50_000) continue
+    reported = end
+    await onProgress(end)
   }
-  await onProgress(done)
-  return result
+  await onProgress(spine.rows)
+  return swept.map((values) => {
+    const rows = new Array<FeatureValue>(spine.rows)
+    for (let place = 0; place < order.length; place++) rows[order[place]!] = values[place]!
+    return rows
+  })
 }
 
-/** Row numbers of each key, by ascending instant: what a sweep reads in one pass. */
-function rowsByKey(view: ViewPlan, { rows, instants, keys }: Spine): Map<KeyName, number[]> {
+/** Row numbers sorted by key, and within a key by ascending instant: what a sweep reads in one pass. */
+type RowsByKey = {
+  readonly order: Int32Array
+  readonly keys: readonly { readonly name: KeyName; readonly start: number; readonly end: number }[]
+}
+
+function rowsByKey(view: ViewPlan, { rows, instants, keys }: Spine): RowsByKey {
   const nameOf = keyNamer(view)
   const columns = view.keys.map(({ name }) => keys.get(name)!)
-  const groups = new Map<KeyName, number[]>()
+  const numbers = new Map<KeyName, number>()
+  const keyOfRow = new Int32Array(rows)
+  const counts: number[] = []
   for (let row = 0; row < rows; row++) {
     const name = nameOf(columns.map((column) => column[row]!))
-    const group = groups.get(name)
-    if (group === undefined) groups.set(name, [row])
-    else group.push(row)
-  }
-  for (const group of groups.values()) {
-    if (!group.every((row, index) => index === 0 || instants[group[index - 1]!]! <= instants[row]!)) {
-      group.sort((a, b) => instants[a]! - instants[b]!)
+    let key = numbers.get(name)
+    if (key === undefined) {
+      key = numbers.size
+      numbers.set(name, key)
+      counts.push(0)
     }
+    keyOfRow[row] = key
+    counts[key]! += 1
   }
-  return groups
+  const order = new Int32Array(rows)
+  let start = 0
+  const places = [...numbers.keys()].map((name, key) => {
+    const place = { name, start, end: start + counts[key]! }
+    start = place.end
+    return place
+  })
+  const next = places.map((place) => place.start)
+  const last = new Float64Array(places.length).fill(Number.NEGATIVE_INFINITY)
+  const unsorted = new Set<number>()
+  for (let row = 0; row < rows; row++) {
+    const key = keyOfRow[row]!
+    order[next[key]!] = row
+    next[key]! += 1
+    if (instants[row]! < last[key]!) unsorted.add(key)
+    last[key] = instants[row]!
+  }
+  for (const key of unsorted) {
+    const place = places[key]!
+    order.subarray(place.start, place.end).sort((a, b) => instants[a]! - instants[b]!)
+  }
+  return { order, keys: places }
 }

@@ -96,6 +96,9 @@ function quickQuotient(sum: FloatSum, count: number): number | null {
   // Away from both ends of the doubles, so that nothing below over- or underflows.
   if (!(magnitude > 2 ** -400 && magnitude < 2 ** 900)) return null
   const quotient = total / count
+  // Halving moves no bits: the sum was rounded once, and the quotient is exact. Half-way cases are common here (two
+  // prices add up to a double and a half of its last bit), and would all take the long way.
+  if (Number.isInteger(Math.log2(count))) return quotient
   const product = quotient * count
   const quotientHigh = highHalf(quotient)
   const quotientLow = quotient - quotientHigh
