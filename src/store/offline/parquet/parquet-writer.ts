@@ -11,7 +11,7 @@ import { type ColumnCollector, EightByteColumn } from './eight-byte-column.ts'
 import { parquetSchemaOf } from './parquet-schema.ts'
 
 export type ParquetWriterOptions = {
-  /** Default `UNCOMPRESSED`: zstd makes tables of numbers a quarter as large, and takes three times as long to write. */
+  /** Default `UNCOMPRESSED`: zstd makes tables of numbers a quarter as large, and takes two to three times as long to write. */
   readonly codec?: ParquetCodec
   /** Default 100,000. Memory is about that of one row group. */
   readonly rowsPerGroup?: number
