@@ -39,10 +39,12 @@ async function main(): Promise<number> {
 async function runIn(folder: string, options: Options): Promise<number> {
   const stop = new AbortController()
   const interrupted = { signal: false }
-  process.once('SIGINT', () => {
-    interrupted.signal = true
-    stop.abort()
-  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interrupted.signal = true
+      stop.abort()
+    })
+  }
   const session = await Session.open({ ...options, folder })
   try {
     console.log(introduction(session))

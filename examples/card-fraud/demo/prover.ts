@@ -65,10 +65,16 @@ export class Prover {
     }
   }
 
-  /** A difference before anything else; otherwise each kind of sample in its turn. */
+  /** The first difference of all, for good; as long as there is none, each kind of sample in its turn. */
   #choose(pairs: readonly Pair[], differing: readonly Pair[]): Pair | null {
     this.#sets += 1
     const kind = (['with event', 'as of', 'now'] as const)[(this.#sets - 1) % 3]
-    return differing[0] ?? pairs.find(({ sample }) => sample.kind === kind) ?? pairs[0] ?? this.#proof.latest
+    return (
+      this.#proof.differing[0] ??
+      differing[0] ??
+      pairs.find(({ sample }) => sample.kind === kind) ??
+      pairs[0] ??
+      this.#proof.latest
+    )
   }
 }

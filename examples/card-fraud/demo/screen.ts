@@ -40,20 +40,20 @@ function headLines(snapshot: Snapshot, palette: Palette): string[] {
   const { bold, dim, green, red, yellow } = palette
   const { counts, rates, latency, warmUp } = snapshot
   const { records, accepted, duplicate, late, refused } = totalsOf(counts)
-  const balanced = isBalanced(counts) ? green('✓ nothing lost') : red('✗ DOES NOT ADD UP')
+  const balanced = isBalanced(counts) ? green('✓') : red('✗')
   const phase =
-    warmUp === null
-      ? `${bold(`${count(snapshot.speed)}×`)} real time`
-      : `${yellow('45 days of history first')} ${bar(warmUp)} ${Math.floor(100 * warmUp)} %`
+    warmUp === null ? `${bold(`${count(snapshot.speed)}×`)} real time` : `${bar(warmUp)} ${yellow('history first')}`
+  const views = Object.entries(counts.views).map(
+    ([view, { applied, filtered, unkeyed }]) =>
+      `${label(view, palette)}${count(accepted)} = ${count(applied)} applied + ${count(filtered)} filtered + ${count(unkeyed)} unkeyed`,
+  )
   return [
-    `${bold('millrace')} ${dim('card payments become fraud features')}   ${bold(instant(snapshot.simulatedAt))} UTC   ${phase}`,
-    '',
-    `${label('payments', palette)}${bold(count(rates.now))}/s now, ${count(rates.overall)}/s overall   ${dim('in the features after')} ${milliseconds(latency.visibleMsP50)} ${dim('(p50)')} ${milliseconds(latency.visibleMsP99)} ${dim('(p99)')}   ${dim('read in')} ${milliseconds(latency.readMsP50)}`,
-    `${label('records', palette)}${bold(count(records))} = ${count(accepted)} accepted + ${count(duplicate)} duplicate + ${count(late)} late + ${count(refused)} refused   ${balanced}`,
-    ...Object.entries(counts.views).map(
-      ([view, { applied, filtered, unkeyed }]) =>
-        `${label(view, palette)}${count(applied)} applied + ${count(filtered)} filtered + ${count(unkeyed)} unkeyed`,
-    ),
+    `${bold('millrace')}  ${dim('card payments become fraud features')}`,
+    `${label('simulated time', palette)}${bold(instant(snapshot.simulatedAt))} UTC  ${phase}`,
+    `${label('payments', palette)}${bold(count(rates.now))}/s now, ${count(rates.overall)}/s overall`,
+    `${label('latency', palette)}in the features after ${milliseconds(latency.visibleMsP50)} (p50), ${milliseconds(latency.visibleMsP99)} (p99); a vector read in ${milliseconds(latency.readMsP50)}`,
+    `${label('records', palette)}${balanced} ${bold(count(records))} = ${count(accepted)} accepted + ${count(duplicate)} duplicate + ${count(late)} late + ${count(refused)} refused`,
+    ...views,
   ]
 }
 
@@ -62,20 +62,21 @@ function label(text: string, { dim }: Palette): string {
 }
 
 function bar(share: number): string {
-  const full = Math.round(20 * share)
-  return `${'█'.repeat(full)}${'░'.repeat(20 - full)}`
+  const full = Math.round(16 * share)
+  return `${'█'.repeat(full)}${'░'.repeat(16 - full)}`
 }
 
 const paymentHeads = [
-  '                                      last day       last 30 days    amount ÷  fraud at terminal',
-  'time      customer  terminal    amount  count    mean  count    mean      mean   7d    30d       truth',
-]
+  '                                       last day   last 30 days amount/  fraud here',
+  'time     customer terminal   amount  count   mean  count   mean   mean   7 d  30 d  truth',
+] as const
 
 function paymentLines({ payments }: Snapshot, rows: number, palette: Palette): string[] {
+  const title = 'PAYMENTS'
   return [
     '',
-    `${heading('PAYMENTS', palette)}${palette.dim((paymentHeads[0] ?? '').slice(8))}`,
-    palette.dim(paymentHeads[1]!),
+    `${heading(title, palette)}${palette.dim(paymentHeads[0].slice(title.length))}`,
+    palette.dim(paymentHeads[1]),
     ...payments.slice(0, rows).map((scored) => paymentLine(scored, palette)),
   ]
 }
@@ -84,27 +85,23 @@ function paymentLine(scored: ScoredPayment, { red, yellow, bold, dim }: Palette)
   const { at, customerId, terminalId, amount, scenario } = scored.payment
   const features = featuresOf(scored)
   const number = (name: string): number => Number(features[name])
-  const ratio = number('c_avg_30d') === 0 ? 1 : amount / number('c_avg_30d')
+  const wholes = (name: string): string => String(number(name)).padStart(5)
+  const cents = (name: string): string => number(name).toFixed(2).padStart(6)
   const risk = (name: string): string => {
-    const text = `${Math.round(100 * number(name))} %`.padStart(6)
+    const text = `${Math.round(100 * number(name))}%`.padStart(5)
     return number(name) >= 0.2 ? yellow(text) : dim(text)
   }
-  const times = `${ratio.toFixed(1)}×`.padStart(8)
+  const ratio = number('c_avg_30d') === 0 ? 1 : amount / number('c_avg_30d')
+  const times = `${ratio.toFixed(1)}×`.padStart(6)
+  const keys = [customerId, terminalId].map((key) => String(key).padStart(8))
+  const who = `${instant(at).slice(11)} ${keys.join(' ')}  ${amount.toFixed(2).padStart(7)}`
   const cells = [
-    instant(at).slice(11),
-    String(customerId).padStart(8),
-    String(terminalId).padStart(8),
-    amount.toFixed(2).padStart(8),
-    String(number('c_nb_1d')).padStart(5),
-    number('c_avg_1d').toFixed(2).padStart(6),
-    String(number('c_nb_30d')).padStart(5),
-    number('c_avg_30d').toFixed(2).padStart(6),
-    ratio >= 3 ? yellow(times) : times,
-    risk('t_risk_7d'),
-    risk('t_risk_30d'),
+    scenario === 0 ? who : red(who),
+    `${wholes('c_nb_1d')} ${cents('c_avg_1d')}`,
+    `${wholes('c_nb_30d')} ${cents('c_avg_30d')}`,
+    `${ratio >= 3 ? yellow(times) : times} ${risk('t_risk_7d')} ${risk('t_risk_30d')}`,
     scenario === 0 ? '' : bold(red(`FRAUD ${fraudNames[scenario]}`)),
   ]
-  if (scenario !== 0) for (let cell = 0; cell < 4; cell++) cells[cell] = red(cells[cell]!)
   return cells.join('  ')
 }
 
@@ -142,10 +139,11 @@ function proofLines({ proof }: Snapshot, { columns, rows }: ScreenSize, palette:
     return `  ${dim(name.padEnd(10))} ${shorten(served, valueWidth)} ${sign} ${shorten(trained, valueWidth)}`
   }
   const side = `  ${'feature'.padEnd(10)} ${'served'.padEnd(valueWidth)}   ${'training row'.padEnd(valueWidth)}`
-  const shown = rows < 30 ? 2 : half
+  const shown = rows < 36 ? 3 : half
   return [
     ...lines,
-    dim(`  ${sampleTitle(latest)}; the row from ${count(records)} records of the log, in ${seconds.toFixed(1)} s`),
+    `  ${sampleTitle(latest)}`,
+    dim(`  the rows by another thread, from ${count(records)} records of the log on disk, in ${seconds.toFixed(1)} s`),
     dim(`${side}${side}`),
     ...Array.from({ length: shown }, (_, index) => `${cell(index)}${cell(half + index)}`),
   ]

@@ -1,5 +1,6 @@
 import { type Mill, millrace, startServer } from 'millrace'
 import { fraudV1 } from '../features.ts'
+import type { FieldNames } from '../disturb.ts'
 import { disturb, simulatePayments } from '../simulator.ts'
 import { type Batch, Feed } from './feed.ts'
 import { Percentiles, RateMeter } from './meters.ts'
@@ -89,7 +90,7 @@ export class Session {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.#feed.nextAt < liveMs) await this.#step(liveMs)
     // The large batches of the history say nothing about how soon a payment is seen.
-    this.#visibleMs = new Percentiles(256)
+    if (!signal.aborted) this.#visibleMs = new Percentiles(256)
     let tickAt = performance.now()
     while (!signal.aborted) {
       await this.#clock.sleep(tickMs, signal)
@@ -205,17 +206,20 @@ type Parts = {
   readonly server: { readonly address: string; close(): Promise<void> }
 }
 
+/** Field of a simulated payment → the stream's field. */
+export const wireNames: FieldNames = {
+  paymentId: 'transaction_id',
+  customerId: 'customer_id',
+  terminalId: 'terminal_id',
+  amount: 'amount',
+  fraud: 'fraud',
+  at: 'ts',
+}
+
 const disturbance = {
   duplicateShare: 0.01,
   lateShare: 0.01,
   malformedShare: 0.01,
   disorderMs: 5 * minuteMs,
-  names: {
-    paymentId: 'transaction_id',
-    customerId: 'customer_id',
-    terminalId: 'terminal_id',
-    amount: 'amount',
-    fraud: 'fraud',
-    at: 'ts',
-  },
+  names: wireNames,
 } as const

@@ -45,7 +45,8 @@ export function featuresOf({ sample }: ScoredPayment): Readonly<Record<string, u
   return Object.fromEntries(featureNames.map((name, index) => [name, sample.values[index]]))
 }
 
-export const fraudNames = ['', 'large amount', 'bad terminal', 'leaked card'] as const
+/** Scenario → what the fraud is about. */
+export const fraudNames = ['', 'amount', 'terminal', 'card'] as const
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
