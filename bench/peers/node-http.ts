@@ -15,8 +15,14 @@ export type ServerProcess = {
  * free port of the loopback interface.
  */
 export async function startNodeHttp(answer: string): Promise<ServerProcess> {
-  const child = fork(fileURLToPath(new URL('node-http-server.ts', import.meta.url)), [], { execArgv: [] })
-  child.send({ answer })
+  return await startServerProcess(new URL('node-http-server.ts', import.meta.url), { answer })
+}
+
+/** Starts a script that answers its first message with `{ port }`, `cpu` with `{ cpuSeconds }`, and ends on SIGTERM. */
+export async function startServerProcess(script: URL, order: object): Promise<ServerProcess> {
+  const execArgv = ['--conditions=millrace-source']
+  const child = fork(fileURLToPath(script), [], { execArgv })
+  child.send(order)
   const { port } = await replyOf<{ port: number }>(child)
   return {
     port,

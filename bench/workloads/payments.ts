@@ -44,6 +44,26 @@ export const fraudFeatures = featureService('fraud', [
   }),
 ])
 
+/** One entity, fifty features: five aggregations in ten windows. */
+export const features50 = featureView('fifty', {
+  from: payments,
+  by: customer,
+  features: (on) =>
+    Object.fromEntries(
+      (['1m', '5m', '15m', '30m', '1h', '3h', '6h', '12h', '1d', '7d'] as const).flatMap(
+        (over): [string, NumberFeature][] => [
+          [`count_${over}`, on.count({ over })],
+          [`sum_${over}`, on.sum('amount', { over })],
+          [`mean_${over}`, on.mean('amount', { over })],
+          [`max_${over}`, on.max('amount', { over })],
+          [`fraud_${over}`, on.mean('fraud', { over })],
+        ],
+      ),
+    ),
+})
+
+type NumberFeature = ReturnType<Parameters<typeof featureView>[1]['features']>[string]
+
 export type Workload = {
   readonly events: number
   readonly customers: number
