@@ -1,18 +1,29 @@
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
 import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
 import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, LogRecord } from '../log/log.ts'
 import type { Plan } from '../plan/plan.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
 import { logHistory } from '../dataset/history.ts'
 import { deadLetterTopic, lateTopic, readRejection, type RejectionRecord } from '../stream/outputs.ts'
 
-/** Opens the log of a data folder to read it, also while a running millrace writes it: what is durable by now. */
+/**
+ * Opens the log of a data folder to read it, also while a running millrace writes it: what is durable by now. Throws
+ * `FOLDER_WITHOUT_LOG`.
+ */
 export async function openReadOnlyLog(folder: string, clock: Clock = systemClock): Promise<Log> {
-  return await openEmbeddedLog({ folder: join(folder, 'log'), clock, fileSystem: readOnlyFileSystem(nodeFileSystem) })
+  const logFolder = join(folder, 'log')
+  try {
+    await access(logFolder)
+  } catch (error) {
+    throw new MillraceError('FOLDER_WITHOUT_LOG', { folder }, { cause: error })
+  }
+  return await openEmbeddedLog({ folder: logFolder, clock, fileSystem: readOnlyFileSystem(nodeFileSystem) })
 }
 
 export type LocatedRejection = RejectionRecord & {
@@ -21,20 +32,57 @@ export type LocatedRejection = RejectionRecord & {
   readonly outputOffset: number
 }
 
-/** Dead letters, or late events, oldest first within each partition. */
-export async function* readRejections(log: Log, kind: 'refused' | 'late'): AsyncGenerator<LocatedRejection> {
-  const topic = kind === 'late' ? lateTopic : deadLetterTopic
-  const partitions = log.topics().find((one) => one.topic === topic)?.partitions ?? 0
-  for (let partition = 0; partition < partitions; partition++) {
-    let offset = log.start(topic, partition)
-    while (offset < log.end(topic, partition)) {
+export type RejectionKind = 'refused' | 'late'
+
+/** How many there are, and the newest of them by the time of their records, oldest first. */
+export async function newestRejections(
+  log: Log,
+  kind: RejectionKind,
+  countMax: number,
+): Promise<{ total: number; newest: readonly LocatedRejection[] }> {
+  const topic = topicOf(kind)
+  let total = 0
+  const found: LocatedRejection[] = []
+  for (let partition = 0; partition < partitionsOf(log, topic); partition++) {
+    const start = log.start(topic, partition)
+    const end = log.end(topic, partition)
+    total += end - start
+    // A partition is in order of time but for what producers' clocks make of it: its last ones are its newest ones.
+    let offset = Math.max(start, end - countMax)
+    while (offset < end) {
       const records = await log.read(topic, partition, offset, 1024 * 1024)
-      for (const record of records) {
-        yield { ...readRejection(record), outputTopic: topic, outputPartition: partition, outputOffset: record.offset }
-      }
+      found.push(...records.map((record) => located(record, { topic, partition })))
       offset = records.at(-1)!.offset + 1
     }
   }
+  // Stable: records of one millisecond stay in order of partition and offset.
+  found.sort((a, b) => a.timestampMs - b.timestampMs)
+  return { total, newest: countMax === 0 ? [] : found.slice(-countMax) }
+}
+
+/** The rejection at a place of its output topic; null when there is none. */
+export async function rejectionAt(
+  log: Log,
+  kind: RejectionKind,
+  { partition, offset }: { partition: number; offset: number },
+): Promise<LocatedRejection | null> {
+  const topic = topicOf(kind)
+  if (partition >= partitionsOf(log, topic)) return null
+  if (offset < log.start(topic, partition) || offset >= log.end(topic, partition)) return null
+  const [record] = await log.read(topic, partition, offset, 1)
+  return located(record!, { topic, partition })
+}
+
+function topicOf(kind: RejectionKind): string {
+  return kind === 'late' ? lateTopic : deadLetterTopic
+}
+
+function partitionsOf(log: Log, topic: string): number {
+  return log.topics().find((one) => one.topic === topic)?.partitions ?? 0
+}
+
+function located(record: LogRecord, { topic, partition }: { topic: string; partition: number }): LocatedRejection {
+  return { ...readRejection(record), outputTopic: topic, outputPartition: partition, outputOffset: record.offset }
 }
 
 export type ExplainOptions = {
@@ -48,13 +96,13 @@ export type ExplainOptions = {
   readonly onRead?: (count: number) => void
 }
 
-/** One value of one entity, recomputed from the log with every event behind it. */
+/** One value of one entity, recomputed from the log with every event behind it. `view` may be a service of the view. */
 export async function explainFromLog(options: ExplainOptions): Promise<ValueExplanation> {
-  const { plan, log, asOf, clock = systemClock, onRead = () => undefined } = options
+  const { plan, log, asOf, feature, clock = systemClock, onRead = () => undefined } = options
   const reader = new VectorReader(plan, { state: () => null, prefix: () => [] }, clock)
-  const [view] = reader.viewsOf(options.view)
-  const key = reader.keyOf(view!, options.keys)
-  const stream = plan.streams.find(({ name }) => name === view!.stream)!
-  const request = { view: view!, feature: options.feature, key, asOf }
-  return await explainValue(request, logHistory(stream, log, { clock }), onRead)
+  const views = reader.viewsOf(options.view)
+  const view = views.find(({ features }) => features.some(({ name }) => name === feature)) ?? views[0]!
+  const key = reader.keyOf(view, options.keys)
+  const stream = plan.streams.find(({ name }) => name === view.stream)!
+  return await explainValue({ view, feature, key, asOf }, logHistory(stream, log, { clock }), onRead)
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { MillraceError, messageOf } from '../base/faults.ts'
 import { makeMetrics, type Metrics } from '../monitor/metrics.ts'
 import type { HttpService, ReadRequest } from '../serve/http-service.ts'
 import { type HttpLogger, makeHttpServer } from '../serve/http/http-server.ts'
@@ -17,7 +18,10 @@ export type ServerOptions = {
   readonly logger?: HttpLogger
 }
 
-/** The HTTP interface of a running mill. Closing it answers what is under way; the mill stays open. */
+/**
+ * The HTTP interface of a running mill. Closing it answers what is under way; the mill stays open. Throws
+ * `ADDRESS_UNUSABLE`.
+ */
 export async function startServer({
   mill,
   host,
@@ -39,7 +43,12 @@ export async function startServer({
     ...(logger === undefined ? {} : { logger }),
     observe: ({ route, status, seconds }) => metrics.httpRequest.of({ route, status }).observe(seconds),
   })
-  return { address: await server.listen(port, host), close: () => server.close() }
+  try {
+    return { address: await server.listen(port, host), close: () => server.close() }
+  } catch (error) {
+    await server.close()
+    throw new MillraceError('ADDRESS_UNUSABLE', { host, port, detail: messageOf(error) }, { cause: error })
+  }
 }
 
 /** Feeds the metrics that only the engine knows when they happen. */

@@ -182,6 +182,18 @@ export const faults = {
     message: 'data folder {folder} is in use by process {pid}',
     hint: 'One process writes a data folder. Stop the other process, or give this one another folder.',
   },
+  FOLDER_WITHOUT_LOG: {
+    kind: 'user',
+    retry: 'never',
+    message: 'data folder {folder} holds no log',
+    hint: 'Give the folder that `millrace dev` was started with. It makes the log when it first starts.',
+  },
+  ADDRESS_UNUSABLE: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not listen on {host} port {port}: {detail}',
+    hint: 'Stop what listens there, or choose another port (0 picks a free one) or another address of this machine.',
+  },
   STORE_OPEN_FAILED: {
     kind: 'external',
     retry: 'never',

@@ -1,34 +1,29 @@
 import { MillraceError, messageOf } from '../base/faults.ts'
 
-/** Sends a request to a running millrace; a refused one becomes the fault that the server answered with. */
+export type Answer = { readonly status: number; readonly body: unknown }
+
+/** Sends a request to a running millrace. Throws `SERVER_UNREACHABLE`; a refusal is an answer like any other. */
 export async function request(
   url: string,
   path: string,
-  body?: { type: string; content: string | Uint8Array },
-): Promise<{ status: number; body: unknown }> {
+  body: { readonly type: string; readonly content: string | Uint8Array<ArrayBuffer> },
+): Promise<Answer> {
+  const unreachable = (detail: string, cause: unknown): MillraceError =>
+    new MillraceError('SERVER_UNREACHABLE', { url, detail }, { cause })
   let response: Response
+  let text: string
   try {
-    const post = body && { method: 'POST', headers: { 'content-type': body.type }, body: body.content as string }
-    response = await fetch(new URL(path, url), post ?? {})
+    const target = new URL(path, /^https?:\/\//.test(url) ? url : `http://${url}`)
+    response = await fetch(target, { method: 'POST', headers: { 'content-type': body.type }, body: body.content })
+    text = await response.text()
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
-    throw new MillraceError('SERVER_UNREACHABLE', { url, detail: cause }, { cause: error })
+    // `fetch` says no more than "fetch failed"; what failed is in the cause.
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+    throw unreachable(messageOf(cause), error)
   }
-  const text = await response.text()
   try {
     return { status: response.status, body: JSON.parse(text) as unknown }
   } catch (error) {
-    throw new MillraceError(
-      'SERVER_UNREACHABLE',
-      { url, detail: `it answered ${response.status} and no JSON` },
-      { cause: error },
-    )
+    throw unreachable(`it answered ${response.status} without JSON, so it is no millrace`, error)
   }
-}
-
-/** The message and hint of an error answer. */
-export function errorText(body: unknown): string {
-  const error = (body as { error?: { code?: string; message?: string; hint?: string } } | null)?.error
-  if (error === undefined) return JSON.stringify(body)
-  return `${error.code ?? 'error'}: ${error.message ?? ''}${error.hint === undefined ? '' : `\n${error.hint}`}`
 }

@@ -2,12 +2,27 @@ import { Option } from 'commander'
 import { MillraceError } from '../base/faults.ts'
 
 export const folderOption = (): Option =>
-  new Option('--folder <path>', 'data folder: log and state').default('.millrace').env('MILLRACE_FOLDER')
+  new Option('--folder <path>', 'data folder with the log and the state').default('.millrace').env('MILLRACE_FOLDER')
 
 export const urlOption = (): Option =>
-  new Option('--url <address>', 'a running millrace').default('http://127.0.0.1:7070').env('MILLRACE_URL')
+  new Option('--url <address>', 'address of a running `millrace dev`')
+    .default('http://127.0.0.1:7070')
+    .env('MILLRACE_URL')
 
-export const jsonOption = (): Option => new Option('--json', 'print JSON for machines')
+export const jsonOption = (): Option => new Option('--json', 'print JSON, for programs')
+
+/** The value of an option that takes a whole number. Throws `REQUEST_MALFORMED`. */
+export function wholeNumber(option: string, text: string, { min, max }: { min: number; max: number }): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: `${option} is "${text}"`,
+    allowed: `Give a whole number from ${min} to ${max}.`,
+  })
+}
+
+/** Of lists that are shown to people. */
+export const limitMax = 1_000_000
 
 /** `customerId=1 terminalId=2` → keys; a value that reads as a JSON number or boolean is one, all else is text. */
 export function parseKeys(pairs: readonly string[]): Record<string, string | number | boolean> {
@@ -17,14 +32,15 @@ export function parseKeys(pairs: readonly string[]): Record<string, string | num
       if (at < 1) {
         throw new MillraceError('REQUEST_MALFORMED', {
           detail: `"${pair}" is no key`,
-          allowed:
-            'Write join keys as name=value: customerId=1. Quote a value that is text but looks like a number: id=\'"1"\'.',
+          allowed: `Write join keys as name=value: customerId=1. ${quoteHint}`,
         })
       }
       return [pair.slice(0, at), parseValue(pair.slice(at + 1))]
     }),
   )
 }
+
+export const quoteHint = 'Quote text that looks like a number: id=\'"1"\'.'
 
 function parseValue(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true'

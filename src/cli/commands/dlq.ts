@@ -1,46 +1,57 @@
+import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
-import { type LocatedRejection, openReadOnlyLog, readRejections } from '../../app/inspect-folder.ts'
+import {
+  type LocatedRejection,
+  newestRejections,
+  openReadOnlyLog,
+  rejectionAt,
+  type RejectionKind,
+} from '../../app/inspect-folder.ts'
 import { MillraceError } from '../../base/faults.ts'
-import { folderOption, jsonOption } from '../options.ts'
-import { print, printJson, table } from '../output.ts'
+import { folderOption, jsonOption, limitMax, wholeNumber } from '../options.ts'
+import { counted, print, printJson, table } from '../output.ts'
+import { visible } from '../visible.ts'
 
-type Options = { folder: string; late?: boolean; limit: string; json?: boolean }
+type Log = Awaited<ReturnType<typeof openReadOnlyLog>>
+type Options = { folder: string; late?: boolean; json?: boolean }
 
 export function dlqCommand(): Command {
-  const command = new Command('dlq').description(
-    'Look at what was refused (dead-letter-queue) or came too late (late-events)',
-  )
+  const command = new Command('dlq')
+    .description('Look at events that were refused (dead-letter-queue) or came too late (late-events)')
+    .helpCommand('help [command]', 'Print the help of a command')
   command
     .command('list')
-    .description('List rejected events: where they came from and why')
+    .description('List rejected events: where they lie, where they came from and why')
     .option('--late', 'the late events instead of the refused ones')
-    .option('--limit <count>', 'how many, newest last', '50')
+    .option('--limit <count>', 'the newest so many', '50')
     .addOption(folderOption())
     .addOption(jsonOption())
+    .addHelpText('after', '\nReads the data folder, also while `millrace dev` runs: what its last checkpoint wrote.')
     .action(list)
   command
     .command('show')
-    .description('Show one rejected event: its raw bytes, every reason, its place in the log')
-    .argument('<place>', 'PARTITION@OFFSET in the dead-letter-queue, as `list` prints it')
-    .option('--late', 'of the late events')
+    .description('Show one rejected event: where it came from, every reason, its raw bytes')
+    .argument('<place>', 'PARTITION@OFFSET in the dead-letter-queue, as `millrace dlq list` prints it')
+    .option('--late', 'a place in late-events instead')
     .addOption(folderOption())
     .addOption(jsonOption())
+    .addHelpText('after', '\nControl characters of the event are shown as \\u001b. --json has its bytes in base64.')
     .action(show)
   return command
 }
 
-async function list(options: Options): Promise<void> {
-  const found = await collect(options)
-  const shown = found.slice(-Number(options.limit))
+async function list(options: Options & { limit: string }): Promise<void> {
+  const limit = wholeNumber('--limit', options.limit, { min: 1, max: limitMax })
+  const { total, newest } = await withLog(options, (log, kind) => newestRejections(log, kind, limit))
   if (options.json === true) {
-    printJson(shown.map(forMachines))
+    printJson(newest.map(forMachines))
     return
   }
-  if (found.length === 0) {
+  if (total === 0) {
     print(options.late === true ? 'no late events' : 'no dead letters')
     return
   }
-  const rows = shown.map((one) => [
+  const rows = newest.map((one) => [
     placeOf(one),
     `${one.topic}/${one.partition}@${one.offset}`,
     one.stream,
@@ -49,45 +60,57 @@ async function list(options: Options): Promise<void> {
     excerpt(one.raw),
   ])
   print(table(['place', 'came from', 'stream', 'recorded', 'reason', 'raw'], rows))
-  print(`${found.length} in all`)
+  const shown = newest.length < total ? `, the newest ${newest.length} shown` : ''
+  print(`${counted(total, options.late === true ? 'late event' : 'dead letter')}${shown}`)
 }
 
-async function show(place: string, options: Options): Promise<void> {
-  const found = (await collect(options)).find((one) => placeOf(one) === place)
-  if (found === undefined) {
+async function show(text: string, options: Options): Promise<void> {
+  const [, partition, offset] = /^(\d{1,9})@(\d{1,15})$/.exec(text) ?? []
+  const place = { partition: Number(partition), offset: Number(offset) }
+  const found =
+    offset === undefined ? null : await withLog(options, async (log, kind) => await rejectionAt(log, kind, place))
+  if (found === null) {
     throw new MillraceError('REQUEST_MALFORMED', {
-      detail: `there is no rejected event at "${place}"`,
-      allowed: 'Give a place as `millrace dlq list` prints it, such as 2@17.',
+      detail: `there is no ${options.late === true ? 'late event' : 'dead letter'} at "${text}"`,
+      allowed: 'Give a place as `millrace dlq list` prints it, such as 2@17; for late events both take --late.',
     })
   }
   if (options.json === true) {
     printJson(forMachines(found))
     return
   }
-  print(`stream     ${found.stream}`)
-  print(
-    `came from  ${found.topic}/${found.partition}@${found.offset}, recorded ${new Date(found.timestampMs).toISOString()}`,
-  )
-  print(`reason     ${found.reason}`)
-  for (const line of reasonLines(found.detail)) print(`           ${line}`)
-  print(`raw        ${found.raw?.length ?? 0} bytes`)
-  print(found.raw === null ? '(none)' : visible(Buffer.from(found.raw).toString()))
+  const recorded = new Date(found.timestampMs).toISOString()
+  print(visible(`stream     ${found.stream}`))
+  print(visible(`came from  ${found.topic}/${found.partition}@${found.offset}, recorded ${recorded}`))
+  print(visible(`reason     ${found.reason}`))
+  for (const line of reasonLines(found.detail)) print(visible(`           ${line}`))
+  if (found.raw === null) print('raw        none')
+  else {
+    print(`raw        ${counted(found.raw.length, 'byte')}${isUtf8(found.raw) ? '' : ', not UTF-8: --json has them'}`)
+    print(visible(Buffer.from(found.raw).toString()))
+  }
 }
 
-function reasonLines(detail: unknown): string[] {
-  if (!Array.isArray(detail)) return [JSON.stringify(detail)]
-  return (detail as { code: string; path: string; came: string; allowed: string }[]).map(
-    ({ code, path, came, allowed }) => `${path === '' ? 'event' : path}: ${code}, came ${came}, allowed ${allowed}`,
-  )
-}
-
-async function collect({ folder, late }: { folder: string; late?: boolean }): Promise<LocatedRejection[]> {
+async function withLog<T>({ folder, late }: Options, work: (log: Log, kind: RejectionKind) => Promise<T>): Promise<T> {
   const log = await openReadOnlyLog(folder)
   try {
-    return await Array.fromAsync(readRejections(log, late === true ? 'late' : 'refused'))
+    return await work(log, late === true ? 'late' : 'refused')
   } finally {
     await log.close()
   }
+}
+
+type Lateness = { readonly ts: number; readonly watermark: number }
+type Refusals = readonly { code: string; path: string; came: string; allowed: string }[]
+
+function reasonLines(detail: unknown): string[] {
+  if (!Array.isArray(detail)) {
+    const { ts, watermark } = detail as Lateness
+    return [`event time ${new Date(ts).toISOString()}`, `watermark  ${new Date(watermark).toISOString()}`]
+  }
+  return (detail as Refusals).map(
+    ({ code, path, came, allowed }) => `${path === '' ? 'event' : path}: ${code}, came ${came}, allowed ${allowed}`,
+  )
 }
 
 function placeOf({ outputPartition, outputOffset }: LocatedRejection): string {
@@ -98,14 +121,10 @@ function forMachines(one: LocatedRejection): unknown {
   return { ...one, place: placeOf(one), raw: one.raw === null ? null : Buffer.from(one.raw).toString('base64') }
 }
 
-/** Control characters of an event must not reach the terminal; line breaks and tabs may. */
-function visible(text: string): string {
-  return text.replaceAll(/(?![\n\t])\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1))
-}
-
 /** Enough to recognise an event by, on one line. */
 function excerpt(raw: Uint8Array | null): string {
   if (raw === null) return '(none)'
-  const text = visible(Buffer.from(raw.subarray(0, 60)).toString()).replaceAll(/\s+/g, ' ')
+  // As a stream, so that a character which is cut in two is left out rather than shown as a broken one.
+  const text = new TextDecoder().decode(raw.subarray(0, 60), { stream: true }).replaceAll(/\s+/g, ' ')
   return raw.length > 60 ? `${text}…` : text
 }

@@ -2,9 +2,11 @@ import { Command } from 'commander'
 import pc from 'picocolors'
 import { explainFromLog, openReadOnlyLog } from '../../app/inspect-folder.ts'
 import { loadPlan } from '../../app/load-plan.ts'
+import { systemClock } from '../../base/clock.ts'
+import { MillraceError } from '../../base/faults.ts'
 import { parseAsOf } from '../../app/mill.ts'
-import { folderOption, jsonOption, parseKeys } from '../options.ts'
-import { endProgressLine, makeProgressLine, print, printJson, table, valueText } from '../output.ts'
+import { folderOption, jsonOption, limitMax, parseKeys, wholeNumber } from '../options.ts'
+import { counted, endProgressLine, makeProgressLine, print, printJson, table, valueText } from '../output.ts'
 
 type Options = { folder: string; asOf?: string; limit: string; json?: boolean }
 type Explanation = Awaited<ReturnType<typeof explainFromLog>>
@@ -15,39 +17,61 @@ export function explainCommand(): Command {
       'Show how one value came about: window bounds, the events inside with their place in the log, the value',
     )
     .argument('<definitions>', 'module that exports the definitions')
-    .argument('<view>', 'feature view')
+    .argument('<view>', 'feature view, or a feature service with that feature')
     .argument('<feature>', 'feature of the view')
-    .argument('<keys...>', 'join keys: customer_id=1')
-    .option('--as-of <instant>', 'ISO 8601 with a zone, or epoch milliseconds; default: now')
-    .option('--limit <count>', 'events shown per aggregation', '20')
+    .argument('<keys...>', 'join keys, such as customerId=7')
+    .option('--as-of <instant>', 'ISO 8601 with a zone, or epoch milliseconds (default: now)')
+    .option('--limit <count>', 'the newest so many events of each aggregation', '20')
     .addOption(folderOption())
     .addOption(jsonOption())
-    .action(async (file: string, view: string, feature: string, pairs: string[], options: Options) => {
-      const { plan } = await loadPlan(file)
-      const log = await openReadOnlyLog(options.folder)
-      try {
-        const progress = makeProgressLine()
-        const explanation = await explainFromLog({
-          plan,
-          log,
-          view,
-          feature,
-          keys: parseKeys(pairs),
-          asOf: options.asOf === undefined ? Date.now() : instantOf(options.asOf),
-          onRead: (done) => progress({ phase: 'reading the log', done, total: null }),
-        })
-        endProgressLine()
-        if (options.json === true) printJson(explanation)
-        else printExplanation(explanation, Number(options.limit))
-      } finally {
-        await log.close()
-      }
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ millrace explain definitions.ts customer_spending amount_mean_30d customerId=7
+
+Recomputes the value from the log of the data folder, also while \`millrace dev\` runs, for any
+instant however old. The events it counts are those before the instant (ts < as of).`,
+    )
+    .action(run)
+}
+
+async function run(
+  file: string,
+  view: string,
+  feature: string,
+  ...[pairs, options]: [string[], Options]
+): Promise<void> {
+  const { plan } = await loadPlan(file)
+  const limit = wholeNumber('--limit', options.limit, { min: 0, max: limitMax })
+  const asOf = options.asOf === undefined ? systemClock.now() : instantOf(options.asOf)
+  const log = await openReadOnlyLog(options.folder)
+  try {
+    const progress = makeProgressLine()
+    const explanation = await explainFromLog({
+      plan,
+      log,
+      view,
+      feature,
+      keys: parseKeys(pairs),
+      asOf,
+      onRead: (done) => progress({ phase: 'reading the log', done, total: null }),
     })
+    endProgressLine()
+    if (options.json === true) printJson(explanation)
+    else printExplanation(explanation, limit)
+  } finally {
+    await log.close()
+  }
 }
 
 function instantOf(text: string): number {
   const asOf = parseAsOf(/^\d+$/.test(text) ? Number(text) : text)
-  return asOf === 'latest' ? Date.now() : asOf
+  if (asOf !== 'latest') return asOf
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: '--as-of is "latest"',
+    allowed: 'Give an instant: the newest event is only known once the log has been read.',
+  })
 }
 
 function printExplanation(
@@ -58,9 +82,9 @@ function printExplanation(
   print(`${text}, as of ${instant(asOf)}`)
   for (const { name, from, to, value: partial, events } of aggregates) {
     print(
-      `\n${name} = ${valueText(partial)} over [${from === null ? 'the first event' : instant(from)}, ${instant(to)}), ${events.length} events`,
+      `\n${name} = ${valueText(partial)} over [${from === null ? 'the first event' : instant(from)}, ${instant(to)}), ${counted(events.length, 'event')}`,
     )
-    const shown = events.slice(-limit)
+    const shown = limit === 0 ? [] : events.slice(-limit)
     if (shown.length < events.length) print(pc.dim(`  (the newest ${shown.length}; --limit shows more)`))
     if (shown.length === 0) continue
     const rows = shown.map(({ ts, tie, input, source }) => [
@@ -73,7 +97,7 @@ function printExplanation(
   }
   print(
     pc.dim(
-      `\nread ${history.records} records: ${history.accepted} accepted, ${history.duplicate} duplicate, ${history.late} late, ${history.refused} refused`,
+      `\nread ${counted(history.records, 'record')}: ${history.accepted} accepted, ${history.duplicate} duplicate, ${history.late} late, ${history.refused} refused`,
     ),
   )
 }

@@ -1,33 +1,101 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import pc from 'picocolors'
-import { errorText, request } from '../http.ts'
+import { MillraceError, messageOf } from '../../base/faults.ts'
+import { type Answer, request } from '../http.ts'
 import { jsonOption, urlOption } from '../options.ts'
-import { print, printJson } from '../output.ts'
+import { counted, faultIn, print, printJson, printRefusal } from '../output.ts'
+import { portions } from '../portions.ts'
+
+type Options = { url: string; json?: boolean }
 
 export function sendCommand(): Command {
   return new Command('send')
-    .description('Send events to a running millrace; returns when they are durable')
+    .description('Send events to a running millrace; done when they are durable')
     .argument('<stream>', 'stream of the definitions')
-    .argument('[event]', 'one event as JSON, or @FILE with one event per line; default: lines from standard input')
+    .argument(
+      '[event]',
+      'JSON of one event or an array of events; or @FILE with one event per line; default: lines from standard input',
+    )
     .addOption(urlOption())
     .addOption(jsonOption())
-    .action(async (stream: string, event: string | undefined, options: { url: string; json?: boolean }) => {
-      const body =
-        event === undefined
-          ? { type: 'application/x-ndjson', content: await readInput() }
-          : event.startsWith('@')
-            ? { type: 'application/x-ndjson', content: await readFile(event.slice(1)) }
-            : { type: 'application/json', content: event }
-      const answer = await request(options.url, `/v1/events/${encodeURIComponent(stream)}`, body)
-      if (options.json === true) printJson(answer.body)
-      else if (answer.status === 202) print(`${pc.green('durable')} ${JSON.stringify(answer.body)}`)
-      else print(`${pc.red('refused')} ${errorText(answer.body)}\n${JSON.stringify(answer.body, null, 2)}`)
-      if (answer.status !== 202) process.exitCode = 1
-    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ millrace send payments '{"paymentId":"p1","customerId":7,"amount":12.5,"at":"2026-01-05T10:00:00Z"}'
+  $ millrace send payments @payments.ndjson
+
+An event that does not fit its stream is refused: it is kept in the dead-letter-queue, every
+reason is printed, and the exit code is 1. The other events are durable all the same.`,
+    )
+    .action(run)
 }
 
-async function readInput(): Promise<Uint8Array> {
+async function run(stream: string, event: string | undefined, options: Options): Promise<void> {
+  const path = `/v1/events/${encodeURIComponent(stream)}`
+  if (event !== undefined && !event.startsWith('@')) {
+    report(await request(options.url, path, { type: 'application/json', content: event }), { options, sent: 0 })
+    return
+  }
+  let sent = 0
+  for (const { content, lines } of portions(event === undefined ? await readInput() : await readEvents(event))) {
+    const answer = await request(options.url, path, { type: 'application/x-ndjson', content })
+    report(answer, { options, sent })
+    // A refused event is kept and the rest goes on; a refused request would be refused again.
+    if (answer.status !== 202 && answer.status !== 422) return
+    sent += lines
+  }
+}
+
+type Refused = { index: number; code: string; path: string; came: string; allowed: string }
+type Body = { accepted?: number; faults?: Refused[]; offsets?: { partition: number; offset: number }[] }
+
+const linesMax = 20
+
+/** @param sent events of earlier requests: an event is named by its place in the whole input. */
+function report({ status, body }: Answer, { options, sent }: { options: Options; sent: number }): void {
+  if (status !== 202) process.exitCode = 1
+  if (options.json === true) {
+    printJson(body)
+    return
+  }
+  const { accepted = 0, faults = [], offsets = [] } = body as Body
+  if (status === 202) {
+    const places = offsets.slice(0, 4).map(({ partition, offset }) => `${partition}@${offset}`)
+    const more = offsets.length > places.length ? ', …' : ''
+    print(`${pc.green('durable')} ${counted(accepted, 'event')} at ${places.join(', ')}${more}`)
+    return
+  }
+  const lines = faults.slice(0, linesMax).map(({ index, code, path, came, allowed }) => {
+    const where = path === '' ? '' : ` ${path}`
+    return `  event ${sent + index}${where}: ${code}, came ${came}, allowed ${allowed}`
+  })
+  if (faults.length > linesMax)
+    lines.push(`  … and ${counted(faults.length - linesMax, 'reason')} more; --json has all`)
+  if (faults.length === 0) printRefusal(faultIn(body))
+  else {
+    const refused = new Set(faults.map(({ index }) => index)).size
+    const message = `${refused} of ${counted(offsets.length, 'event')} refused`
+    printRefusal({ ...faultIn(body), message }, lines)
+  }
+}
+
+async function readEvents(argument: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = argument.slice(1)
+  try {
+    return await readFile(file)
+  } catch (error) {
+    const details = {
+      detail: `could not read ${file} (${messageOf(error)})`,
+      allowed: 'Give @FILE with one event per line.',
+    }
+    throw new MillraceError('REQUEST_MALFORMED', details, { cause: error })
+  }
+}
+
+async function readInput(): Promise<Uint8Array<ArrayBuffer>> {
+  if (process.stdin.isTTY) process.stderr.write(pc.dim('reading events, one per line; Ctrl-D ends\n'))
   const chunks: Uint8Array[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array)
   return Buffer.concat(chunks)

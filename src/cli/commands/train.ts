@@ -20,14 +20,25 @@ export function trainCommand(): Command {
   return new Command('train')
     .description('Build a training set: for every row of a spine, the features as of its instant')
     .argument('<definitions>', 'module that exports the definitions')
-    .requiredOption('--service <name>', 'feature service, or one view')
-    .requiredOption('--spine <file>', 'Parquet or CSV with the join keys, an instant and labels')
-    .requiredOption('--at <column>', 'the column of the spine that holds the instant')
-    .option('--events <stream=file...>', 'history from Parquet or CSV files, instead of the log in --folder')
+    .requiredOption('--service <name>', 'feature service, or one feature view')
+    .requiredOption('--spine <file>', 'Parquet or CSV: join keys, an instant, and labels or whatever else goes along')
+    .requiredOption('--at <column>', 'column of the spine that holds the instant: ISO 8601 or epoch milliseconds')
+    .option('--events <stream=file...>', 'history from Parquet or CSV files instead of the log in --folder')
     .addOption(folderOption())
-    .requiredOption('--out <file>', 'Parquet or CSV; its manifest goes beside it')
-    .option('--include-instant', 'use events at the instant too (ts <= instant); default: only before it')
+    .requiredOption('--out <file>', 'Parquet or CSV to write; FILE.manifest.json goes beside it')
+    .option('--include-instant', 'use events at the instant too: ts <= instant (default: ts < instant)')
     .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ millrace train definitions.ts --service fraud_v1 --spine labels.csv --at at --out set.parquet
+  $ millrace train definitions.ts --service fraud_v1 --spine labels.csv --at at --out set.parquet \\
+      --events payments=2025.parquet payments=2026.parquet
+
+From the log, events get the verdicts that they got when served (late ones are left out). Files
+have no order of arrival: every event counts, and of an id the first row.`,
+    )
     .action(async (file: string, options: Options) => {
       const { plan } = await loadPlan(file)
       const streams = plan.streams.map(({ name }) => name)
