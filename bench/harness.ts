@@ -19,7 +19,7 @@ export type Bench = {
   readonly describe: string
   /** Packages whose versions belong to the result. */
   readonly peers?: readonly string[]
-  run(context: BenchContext): Promise<readonly BenchRow[]>
+  readonly run: (context: BenchContext) => Promise<readonly BenchRow[]>
 }
 
 export type BenchContext = {
