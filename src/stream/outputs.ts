@@ -1,5 +1,5 @@
 import { MillraceError } from '../base/faults.ts'
-import type { Log, LogRecord, RecordInput } from '../log/log.ts'
+import type { Header, Log, LogRecord, RecordInput } from '../log/log.ts'
 import type { Refusal } from '../schema/decode.ts'
 
 export const deadLetterTopic = 'dead-letter-queue'
@@ -31,9 +31,17 @@ type Written = {
   readonly source: Coordinates
 }
 
+/** A record for an output topic. */
+type Output = {
+  readonly topic: string
+  readonly partition: number
+  readonly record: RecordInput
+  readonly sizeBytes: number
+}
+
 /** What a checkpoint appends, and from where on the output topics hold more than the checkpoint covers. */
 export type TakenOutputs = {
-  readonly rejections: readonly Rejection[]
+  readonly outputs: readonly Output[]
   /** Topic and partition → offset of the first output that belongs to work after the checkpoint. */
   readonly aheadFrom: ReadonlyMap<string, number>
 }
@@ -49,7 +57,7 @@ export type TakenOutputs = {
 export class Outputs {
   readonly #log: Log
   readonly #written = new Map<string, Written>()
-  #pending: Rejection[] = []
+  #pending: Output[] = []
   #pendingBytes = 0
 
   constructor(log: Log) {
@@ -81,13 +89,16 @@ export class Outputs {
 
   add(rejection: Rejection): void {
     if (this.#written.size > 0 && this.#written.delete(nameOf(topicOf(rejection), coordinatesOf(rejection)))) return
-    this.#pending.push(rejection)
-    this.#pendingBytes += 200 + (rejection.record.value?.length ?? 0)
+    const topic = topicOf(rejection)
+    const record = outputRecord(rejection)
+    const sizeBytes = sizeOf(record)
+    this.#pending.push({ topic, partition: rejection.partition % this.#partitions(topic), record, sizeBytes })
+    this.#pendingBytes += sizeBytes
   }
 
   /** Takes what waits, to be appended with `flush`. `next` is where the checkpoint stands. */
   take(next: NextOffsetOf): TakenOutputs {
-    const rejections = this.#pending
+    const outputs = this.#pending
     this.#pending = []
     this.#pendingBytes = 0
     const aheadFrom = new Map<string, number>()
@@ -100,22 +111,13 @@ export class Outputs {
       const place = `${topic}/${partition}`
       aheadFrom.set(place, Math.min(offset, aheadFrom.get(place) ?? offset))
     }
-    return { rejections, aheadFrom }
+    return { outputs, aheadFrom }
   }
 
-  /** Makes rejections durable and gives the ends of the output topics, for the checkpoint that covers them. */
-  async flush({ rejections, aheadFrom }: TakenOutputs): Promise<Record<string, readonly number[]>> {
-    const batches = new Map<string, { topic: string; partition: number; records: RecordInput[] }>()
-    for (const rejection of rejections) {
-      const topic = topicOf(rejection)
-      const partition = rejection.partition % this.#partitions(topic)
-      const name = `${topic}/${partition}`
-      const batch = batches.get(name) ?? { topic, partition, records: [] }
-      batches.set(name, batch)
-      batch.records.push(outputRecord(rejection))
-    }
+  /** Makes the outputs durable and gives the ends of the output topics, for the checkpoint that covers them. */
+  async flush({ outputs, aheadFrom }: TakenOutputs): Promise<Record<string, readonly number[]>> {
     await Promise.all(
-      [...batches.values()].map(({ topic, partition, records }) => this.#log.append(topic, partition, records)),
+      inBatches(outputs).map(({ topic, partition, records }) => this.#log.append(topic, partition, records)),
     )
     return Object.fromEntries(
       [deadLetterTopic, lateTopic].map((topic) => [
@@ -140,6 +142,38 @@ export class Outputs {
   }
 }
 
+type Batch = { readonly topic: string; readonly partition: number; readonly records: RecordInput[]; sizeBytes: number }
+
+/** A log takes so much in one call, and more than any one output needs. */
+const batchBytesMax = 8 * 1024 * 1024
+
+/** One batch per partition, or several where they would be too large. */
+function inBatches(outputs: readonly Output[]): Batch[] {
+  const batches: Batch[] = []
+  const newest = new Map<string, Batch>()
+  for (const { topic, partition, record, sizeBytes } of outputs) {
+    const name = `${topic}/${partition}`
+    let batch = newest.get(name)
+    if (batch === undefined || batch.sizeBytes + sizeBytes > batchBytesMax) {
+      batch = { topic, partition, records: [], sizeBytes: 0 }
+      newest.set(name, batch)
+      batches.push(batch)
+    }
+    batch.records.push(record)
+    batch.sizeBytes += sizeBytes
+  }
+  return batches
+}
+
+/** Beside key, value and headers a record takes a few numbers. */
+const recordOverheadBytes = 100
+
+function sizeOf({ key, value, headers: given = [] }: RecordInput): number {
+  let size = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const [name, content] of given) size += name.length + content.length
+  return size
+}
+
 const headers = {
   stream: 'millrace.stream',
   topic: 'millrace.topic',
@@ -147,11 +181,18 @@ const headers = {
   offset: 'millrace.offset',
   reason: 'millrace.reason',
   detail: 'millrace.detail',
+  /** How many headers of the source record found no room. They are at its coordinates still. */
+  dropped: 'millrace.headers-dropped',
 } as const
+
+/** Together with what we add, within the 64 KiB that the embedded log takes. */
+const sourceHeadersBytesMax = 32 * 1024
+const detailBytesMax = 16 * 1024
 
 function outputRecord({ stream, topic, partition, record, why }: Rejection): RecordInput {
   const reason = why.verdict === 'late' ? 'LATE' : [...new Set(why.refusals.map(({ code }) => code))].join(',')
-  const detail = why.verdict === 'late' ? { ts: why.ts, watermark: why.watermark } : why.refusals
+  const detail = why.verdict === 'late' ? { ts: why.ts, watermark: why.watermark } : briefly(why.refusals)
+  const { kept, dropped } = keepHeaders(record.headers)
   const text = {
     [headers.stream]: stream,
     [headers.topic]: topic,
@@ -159,13 +200,37 @@ function outputRecord({ stream, topic, partition, record, why }: Rejection): Rec
     [headers.offset]: String(record.offset),
     [headers.reason]: reason,
     [headers.detail]: JSON.stringify(detail),
+    ...(dropped === 0 ? {} : { [headers.dropped]: String(dropped) }),
   }
   return {
     key: record.key,
     value: record.value,
     timestampMs: record.timestampMs,
-    headers: [...record.headers, ...Object.entries(text).map(([name, value]) => [name, Buffer.from(value)] as const)],
+    headers: [...kept, ...Object.entries(text).map(([name, value]) => [name, Buffer.from(value)] as const)],
   }
+}
+
+/** An event can have a fault in every one of a thousand fields, and its dead letter must fit all the same. */
+function briefly(refusals: readonly Refusal[]): readonly object[] {
+  let bytes = 0
+  const fits = refusals.findIndex((refusal) => {
+    bytes += Buffer.byteLength(JSON.stringify(refusal)) + 1
+    return bytes > detailBytesMax
+  })
+  if (fits < 0) return refusals
+  const more = { code: 'MORE', path: '', came: `${refusals.length - fits} more faults`, allowed: 'none' }
+  return [...refusals.slice(0, fits), more]
+}
+
+function keepHeaders(given: readonly Header[]): { kept: readonly Header[]; dropped: number } {
+  let bytes = 0
+  const kept = given.filter(([name, content]) => {
+    const size = Buffer.byteLength(name) + content.length
+    if (bytes + size > sourceHeadersBytesMax) return false
+    bytes += size
+    return true
+  })
+  return { kept, dropped: given.length - kept.length }
 }
 
 /** A record of a source topic, as one stream of perhaps several reads it. */
