@@ -23,7 +23,7 @@ export type Driver = {
   readonly name: string
   /** History has no horizon: reads that a state refuses are answered. */
   readonly readsAnyInstant: boolean
-  run(plan: Plan, records: readonly GoldenRecord[]): Run
+  run(plan: Plan, records: readonly GoldenRecord[]): Run | Promise<Run>
 }
 
 type KeepState = (view: ViewPlan, state: KeyState) => KeyState
@@ -46,7 +46,7 @@ const streamed = (name: string, keep: KeepState): Driver => ({
     }
     return {
       verdicts,
-      read: (view, { key, t }) => orFault(() => readView(view, states.get(nameOf(view, key)) ?? null, t)),
+      read: (view, { key, t }) => readOrFault(view, states.get(nameOf(view, key)) ?? null, t),
     }
   },
 })
@@ -98,9 +98,9 @@ function nameOf(view: ViewPlan, key: Uint8Array): string {
   return `${view.name} ${Buffer.from(key).toString('hex')}`
 }
 
-function orFault(read: () => FinishedView): FinishedView | string {
+export function readOrFault(view: ViewPlan, state: KeyState | null, t: number): FinishedView | string {
   try {
-    return read()
+    return readView(view, state, t)
   } catch (error) {
     if (error instanceof MillraceError) return error.code
     throw error

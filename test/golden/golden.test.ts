@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import type { FeatureView } from '../../src/definition/feature-view.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
+import { engineDrivers } from './engine-drivers.ts'
 import { type Driver, drivers, type GoldenRecord, keyOf, readByNames } from './drivers.ts'
 
 type Definition = {
@@ -50,9 +51,9 @@ for (const { name } of cases) {
   })
 
   for (const count of partitions) {
-    for (const driver of drivers) {
-      test(`${name}: ${driver.name}, ${count} partition${count === 1 ? '' : 's'}`, () => {
-        check({ driver, records: spread(raw, { count, recordedAt }), expected, plan })
+    for (const driver of [...drivers, ...engineDrivers]) {
+      test(`${name}: ${driver.name}, ${count} partition${count === 1 ? '' : 's'}`, async () => {
+        await check({ driver, records: spread(raw, { count, recordedAt }), expected, plan })
       })
     }
   }
@@ -75,8 +76,8 @@ type Check = {
   readonly plan: ReturnType<typeof compile>
 }
 
-function check({ driver, records, expected, plan }: Check): void {
-  const run = driver.run(plan, records)
+async function check({ driver, records, expected, plan }: Check): Promise<void> {
+  const run = await driver.run(plan, records)
   const verdicts = records.map((_, index) => expected.find(({ record }) => record === index)?.verdict ?? 'accepted')
   assert.deepEqual(run.verdicts, verdicts)
   for (const line of expected) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { entity } from '../../src/definition/entity.ts'
-import { featureView } from '../../src/definition/feature-view.ts'
+import { type FeatureView, featureView } from '../../src/definition/feature-view.ts'
 import { stream } from '../../src/definition/stream.ts'
 import type { Log } from '../../src/log/log.ts'
 import { readView } from '../../src/plan/finish-view.ts'
@@ -63,7 +63,10 @@ function clicksOf({ plan, engine }: Process, userId: number, name = 'by_user'): 
   return readView(view, engine.state(view, encodeKey(['int'], [userId])), nowMs).values[0]
 }
 
-async function open(disk: Disk = makeDisk(), more: Partial<Parameters<typeof startProcess>[1]> = {}): Promise<Process> {
+async function open(
+  disk: Disk = makeDisk(),
+  more: Partial<Parameters<typeof startProcess>[1] & { views: readonly FeatureView[] }> = {},
+): Promise<Process> {
   return await startProcess(disk, { views, ...more })
 }
 

@@ -68,13 +68,14 @@ export function makeDisk(): Disk {
   return { fileSystem: makeMemoryFileSystem(), store: openMemoryOnlineStore() }
 }
 
-export type ProcessOptions = {
-  readonly views: readonly FeatureView[]
+export type ProcessOptions = ({ readonly views: readonly FeatureView[] } | { readonly plan: Plan }) & {
   readonly partitions?: number
   readonly keysMax?: number
   readonly cut?: Cut
   /** Records that one read of the log gives at most. */
   readonly readMax?: number
+  /** Called before the engine starts to read. */
+  readonly onOpen?: (engine: Engine) => void
   /** Called after every slice of records, between two checkpoints of chance. */
   readonly onTurn?: (engine: Engine) => void
   /** Another store in place of the disk's. */
@@ -94,7 +95,7 @@ export type Process = {
 /** Opens log and engine and starts it. Checkpoints are made only when a test asks, or when too much waits for one. */
 export async function startProcess(disk: Disk, options: ProcessOptions): Promise<Process> {
   disk.fileSystem.killProcess()
-  const plan = compile(options.views)
+  const plan = 'plan' in options ? options.plan : compile(options.views)
   const steps = new Steps(options.cut ?? null)
   let engine: Engine | null = null
   const clock = makeEngineClock(() => {
@@ -112,6 +113,7 @@ export async function startProcess(disk: Disk, options: ProcessOptions): Promise
     checkpointMs: intervalMs,
     keysMax: options.keysMax ?? 100_000,
   })
+  options.onOpen?.(engine)
   engine.start()
   return { plan, log, engine, steps }
 }
