@@ -8,7 +8,10 @@ import { planCommand } from './commands/plan.ts'
 import { sendCommand } from './commands/send.ts'
 import { trainCommand } from './commands/train.ts'
 
-/** The whole command line. Each command is a file; `test/cli/help.test.ts` holds the text of each `--help`. */
+/**
+ * The whole command line. Each command is a file; `test/cli/help.test.ts` holds the text of each `--help`. A command
+ * imports what it works with when it runs: `get` and `send` start without the log, the stores and the server.
+ */
 export function makeProgram(): Command {
   const program = new Command('millrace')
     .description(
@@ -30,8 +33,8 @@ Try it, with the module that holds your definitions:
   $ millrace plan definitions.ts
   $ millrace dev definitions.ts
 
-dev, plan, train and explain read definitions; train, explain and dlq read the data
-folder, also while dev runs; send and get talk to a running dev.`,
+send and get talk to a running dev; train, explain and dlq read its data folder,
+whether it runs or not.`,
     )
   shareManners(program)
   return program

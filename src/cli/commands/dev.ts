@@ -1,11 +1,8 @@
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import pc from 'picocolors'
-import { loadPlan } from '../../app/load-plan.ts'
-import { millrace } from '../../app/mill.ts'
-import { observeEngine, type ServerOptions, startServer } from '../../app/server.ts'
+import type { ServerOptions } from '../../app/server.ts'
 import { systemClock } from '../../base/clock.ts'
-import { makeMetrics } from '../../monitor/metrics.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { folderOption, wholeNumber } from '../options.ts'
 import { print, printFault } from '../output.ts'
@@ -19,17 +16,22 @@ export function devCommand(): Command {
     .addOption(folderOption())
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7070')
-    .option('--partitions <count>', 'of topics that do not exist yet; fixed once a topic exists', '4')
+    .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number', '4')
     .addHelpText(
       'after',
       `
-Ctrl-C (or SIGTERM) finishes what is under way, writes a checkpoint and exits with 0. One process
-at a time runs in a data folder; plan, train, explain and dlq work beside it.`,
+Ctrl-C (or SIGTERM) finishes what is under way, writes a checkpoint and exits
+with 0. One process at a time runs in a data folder; train, explain and dlq may
+read it meanwhile.`,
     )
     .action(run)
 }
 
 async function run(file: string, options: Options): Promise<void> {
+  const { loadPlan } = await import('../../app/load-plan.ts')
+  const { millrace } = await import('../../app/mill.ts')
+  const { observeEngine, startServer } = await import('../../app/server.ts')
+  const { makeMetrics } = await import('../../monitor/metrics.ts')
   const { definitions, plan } = await loadPlan(file)
   const metrics = makeMetrics()
   const port = wholeNumber('--port', options.port, { min: 0, max: 65_535 })

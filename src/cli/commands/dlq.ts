@@ -1,18 +1,17 @@
 import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
-import {
-  type LocatedRejection,
-  newestRejections,
-  openReadOnlyLog,
-  rejectionAt,
-  type RejectionKind,
-} from '../../app/inspect-folder.ts'
+import type * as InspectFolder from '../../app/inspect-folder.ts'
 import { MillraceError } from '../../base/faults.ts'
 import { folderOption, jsonOption, limitMax, wholeNumber } from '../options.ts'
 import { counted, print, printJson, table } from '../output.ts'
 import { visible } from '../visible.ts'
 
-type Log = Awaited<ReturnType<typeof openReadOnlyLog>>
+type LocatedRejection = InspectFolder.LocatedRejection
+type Folder = {
+  readonly inspect: typeof InspectFolder
+  readonly log: Awaited<ReturnType<typeof InspectFolder.openReadOnlyLog>>
+  readonly kind: InspectFolder.RejectionKind
+}
 type Options = { folder: string; late?: boolean; json?: boolean }
 
 export function dlqCommand(): Command {
@@ -26,7 +25,7 @@ export function dlqCommand(): Command {
     .option('--limit <count>', 'the newest so many', '50')
     .addOption(folderOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nReads the data folder, also while `millrace dev` runs: what its last checkpoint wrote.')
+    .addHelpText('after', '\nReads the data folder, also while dev runs: each checkpoint adds to it.')
     .action(list)
   command
     .command('show')
@@ -35,14 +34,16 @@ export function dlqCommand(): Command {
     .option('--late', 'a place in late-events instead')
     .addOption(folderOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nControl characters of the event are shown as \\u001b. --json has its bytes in base64.')
+    .addHelpText('after', '\nControl characters are shown as \\u001b. --json has the raw bytes in base64.')
     .action(show)
   return command
 }
 
 async function list(options: Options & { limit: string }): Promise<void> {
   const limit = wholeNumber('--limit', options.limit, { min: 1, max: limitMax })
-  const { total, newest } = await withLog(options, (log, kind) => newestRejections(log, kind, limit))
+  const { total, newest } = await withFolder(options, ({ inspect, log, kind }) =>
+    inspect.newestRejections(log, kind, limit),
+  )
   if (options.json === true) {
     printJson(newest.map(forMachines))
     return
@@ -68,7 +69,9 @@ async function show(text: string, options: Options): Promise<void> {
   const [, partition, offset] = /^(\d{1,9})@(\d{1,15})$/.exec(text) ?? []
   const place = { partition: Number(partition), offset: Number(offset) }
   const found =
-    offset === undefined ? null : await withLog(options, async (log, kind) => await rejectionAt(log, kind, place))
+    offset === undefined
+      ? null
+      : await withFolder(options, ({ inspect, log, kind }) => inspect.rejectionAt(log, kind, place))
   if (found === null) {
     throw new MillraceError('REQUEST_MALFORMED', {
       detail: `there is no ${options.late === true ? 'late event' : 'dead letter'} at "${text}"`,
@@ -91,10 +94,11 @@ async function show(text: string, options: Options): Promise<void> {
   }
 }
 
-async function withLog<T>({ folder, late }: Options, work: (log: Log, kind: RejectionKind) => Promise<T>): Promise<T> {
-  const log = await openReadOnlyLog(folder)
+async function withFolder<T>({ folder, late }: Options, work: (folder: Folder) => Promise<T>): Promise<T> {
+  const inspect = await import('../../app/inspect-folder.ts')
+  const log = await inspect.openReadOnlyLog(folder)
   try {
-    return await work(log, late === true ? 'late' : 'refused')
+    return await work({ inspect, log, kind: late === true ? 'late' : 'refused' })
   } finally {
     await log.close()
   }

@@ -1,15 +1,13 @@
 import { Command } from 'commander'
 import pc from 'picocolors'
-import { explainFromLog, openReadOnlyLog } from '../../app/inspect-folder.ts'
-import { loadPlan } from '../../app/load-plan.ts'
+import type { explainFromLog as ExplainFromLog } from '../../app/inspect-folder.ts'
 import { systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
-import { parseAsOf } from '../../app/mill.ts'
 import { folderOption, jsonOption, limitMax, parseKeys, wholeNumber } from '../options.ts'
 import { counted, endProgressLine, makeProgressLine, print, printJson, table, valueText } from '../output.ts'
 
 type Options = { folder: string; asOf?: string; limit: string; json?: boolean }
-type Explanation = Awaited<ReturnType<typeof explainFromLog>>
+type Explanation = Awaited<ReturnType<typeof ExplainFromLog>>
 
 export function explainCommand(): Command {
   return new Command('explain')
@@ -28,10 +26,10 @@ export function explainCommand(): Command {
       'after',
       `
 Example:
-  $ millrace explain definitions.ts customer_spending amount_mean_30d customerId=7
+  $ millrace explain definitions.ts spending amount_mean_30d customerId=7
 
-Recomputes the value from the log of the data folder, also while \`millrace dev\` runs, for any
-instant however old. The events it counts are those before the instant (ts < as of).`,
+Recomputes the value from the log of the data folder, also while \`millrace dev\`
+runs, as far back as the log goes. Events at the instant itself do not count.`,
     )
     .action(run)
 }
@@ -42,9 +40,11 @@ async function run(
   feature: string,
   ...[pairs, options]: [string[], Options]
 ): Promise<void> {
+  const { explainFromLog, openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+  const { loadPlan } = await import('../../app/load-plan.ts')
   const { plan } = await loadPlan(file)
   const limit = wholeNumber('--limit', options.limit, { min: 0, max: limitMax })
-  const asOf = options.asOf === undefined ? systemClock.now() : instantOf(options.asOf)
+  const asOf = options.asOf === undefined ? systemClock.now() : await instantOf(options.asOf)
   const log = await openReadOnlyLog(options.folder)
   try {
     const progress = makeProgressLine()
@@ -65,7 +65,8 @@ async function run(
   }
 }
 
-function instantOf(text: string): number {
+async function instantOf(text: string): Promise<number> {
+  const { parseAsOf } = await import('../../app/mill.ts')
   const asOf = parseAsOf(/^\d+$/.test(text) ? Number(text) : text)
   if (asOf !== 'latest') return asOf
   throw new MillraceError('REQUEST_MALFORMED', {

@@ -20,12 +20,13 @@ export function getCommand(): Command {
       `
 Examples:
   $ millrace get fraud_v1 customerId=7 terminalId=3
-  $ millrace get fraud_v1 customerId=7 terminalId=3 --as-of 2026-01-05T10:00:00Z
-  $ millrace get fraud_v1 customerId=7 terminalId=3 --with 'payments={"paymentId":"p2", …}'
+  $ millrace get fraud_v1 customerId=7 terminalId=3 --as-of latest
+  $ millrace get fraud_v1 customerId=7 terminalId=3 \\
+      --with 'payments={"paymentId":"p2", …}'
 
-A value that reads as a number or as true or false is one. Quote text that looks so: id='"1"'.
-"latest" is one millisecond after the newest event of the keys; with --with, the default instant
-is one millisecond after that event.`,
+A value that reads as a number, true or false is one. Quote text that looks so:
+id='"1"'. "latest" is one millisecond after the newest event of the keys; with
+--with, the default instant is one millisecond after that event.`,
     )
     .action(run)
 }

@@ -23,11 +23,12 @@ export function sendCommand(): Command {
       'after',
       `
 Examples:
-  $ millrace send payments '{"paymentId":"p1","customerId":7,"amount":12.5,"at":"2026-01-05T10:00:00Z"}'
+  $ millrace send payments '{"paymentId":"p1","customerId":7,"amount":12.5, …}'
   $ millrace send payments @payments.ndjson
 
-An event that does not fit its stream is refused: it is kept in the dead-letter-queue, every
-reason is printed, and the exit code is 1. The other events are durable all the same.`,
+An event that does not fit its stream is refused: it is kept in the
+dead-letter-queue, every reason is printed, and the exit code is 1. The other
+events are durable all the same.`,
     )
     .action(run)
 }

@@ -1,7 +1,4 @@
 import { Command } from 'commander'
-import { train } from '../../app/train.ts'
-import { openReadOnlyLog } from '../../app/inspect-folder.ts'
-import { loadPlan } from '../../app/load-plan.ts'
 import { folderOption, jsonOption, parseFiles } from '../options.ts'
 import { endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
 
@@ -32,14 +29,20 @@ export function trainCommand(): Command {
       'after',
       `
 Examples:
-  $ millrace train definitions.ts --service fraud_v1 --spine labels.csv --at at --out set.parquet
-  $ millrace train definitions.ts --service fraud_v1 --spine labels.csv --at at --out set.parquet \\
+  $ millrace train definitions.ts --service fraud_v1 \\
+      --spine labels.csv --at at --out set.parquet
+  $ millrace train definitions.ts --service fraud_v1 \\
+      --spine labels.csv --at at --out set.parquet \\
       --events payments=2025.parquet payments=2026.parquet
 
-From the log, events get the verdicts that they got when served (late ones are left out). Files
-have no order of arrival: every event counts, and of an id the first row.`,
+From the log, events get the verdicts that they got when they came: late ones
+are left out. Files have no order of arrival: every event counts, and of several
+with one id the first row.`,
     )
     .action(async (file: string, options: Options) => {
+      const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+      const { loadPlan } = await import('../../app/load-plan.ts')
+      const { train } = await import('../../app/train.ts')
       const { plan } = await loadPlan(file)
       const streams = plan.streams.map(({ name }) => name)
       const log = options.events === undefined ? await openReadOnlyLog(options.folder) : null
