@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log, RecordInput } from '../log/log.ts'
 import { inspect } from '../plan/intake.ts'
 import type { StreamPlan } from '../plan/plan.ts'
-import type { Refusal } from '../schema/decode.ts'
+import type { Refusal, Row } from '../schema/decode.ts'
 
 /** What became of one event on its way into the log. It is in the log either way, and gets its verdict there. */
 export type Ingested = {
@@ -29,8 +29,7 @@ export async function ingest(
   for (let index = 0; index < bodies.length; index++) {
     const value = bodies[index]!
     const inspected = inspect(stream, { value, timestampMs })
-    const placement = 'row' in inspected && stream.placement !== null ? inspected.row[stream.placement]! : null
-    const key = placement === null ? null : Buffer.from(String(placement))
+    const key = 'row' in inspected ? placementOf(stream, inspected.row) : null
     const partition = partitionFor(key ?? value, partitions)
     const batch = batches.get(partition) ?? []
     batches.set(partition, batch)
@@ -51,6 +50,12 @@ export async function ingest(
     }),
   )
   return results
+}
+
+/** The record's key: the text of the first placement field that has a value; null when none has. */
+function placementOf(stream: StreamPlan, row: Row): Uint8Array | null {
+  for (const column of stream.placement) if (row[column] !== null) return Buffer.from(String(row[column]))
+  return null
 }
 
 /** A flat event of the library as the raw JSON that its stream reads: each value at its field's path. */

@@ -135,7 +135,9 @@ export function featureView<
     name,
     from: options.from,
     entity: options.by,
-    keys: Object.freeze(Object.fromEntries(names.map((key) => [key, mapped[key] ?? key]))),
+    keys: Object.freeze(
+      Object.fromEntries(names.map((key) => [key, (Object.hasOwn(mapped, key) ? mapped[key] : undefined) ?? key])),
+    ),
     where: options.where === undefined ? null : options.where(eventExpressions()).tree,
     ttl: options.ttl ?? null,
     horizon: options.horizon ?? '1h',

@@ -9,7 +9,7 @@ export interface Stream<Name extends string = string, F extends Fields = Fields>
   readonly fields: F
   readonly time: string
   readonly id: string | null
-  readonly key: string | null
+  readonly key: readonly string[]
   readonly lateness: string
   readonly dedupe: string
   readonly future: string
@@ -30,8 +30,11 @@ export interface StreamOptions<F extends Fields> {
    * events of one instant are ordered by partition and offset.
    */
   readonly id?: NoInfer<NamesOf<F, 'string' | 'int'>>
-  /** The field that places an event in a partition. Default: the id. Equal ids must have equal keys. */
-  readonly key?: NoInfer<keyof F & string>
+  /**
+   * The field that places an event in a partition; of several, the first that is not null. Default: the id. Events of
+   * equal ids must have equal keys, or their duplicates go unseen.
+   */
+  readonly key?: NoInfer<keyof F & string> | readonly NoInfer<keyof F & string>[]
   /** How far behind the newest event of its partition an event may be. Older ones are late. */
   readonly lateness: Duration
   /** How far back an id is remembered. Default: the lateness, and at least an hour. */
@@ -52,7 +55,7 @@ export function stream<const Name extends string, const F extends Fields>(
     fields: Object.freeze({ ...options.fields }),
     time: options.time,
     id: options.id ?? null,
-    key: options.key ?? null,
+    key: Object.freeze([options.key ?? []].flat()) as readonly string[],
     lateness: options.lateness,
     dedupe: options.dedupe ?? longer(options.lateness, '1h'),
     future: options.future ?? '5m',
@@ -79,6 +82,7 @@ export function envelope<const P extends Fields>(properties: P) {
     fields: { ...(Object.fromEntries(own) as P), ...envelopeFields } as P & typeof envelopeFields,
     time: 'timestamp',
     id: 'event_id',
+    key: ['user_id', 'session_id'],
   } as const
 }
 

@@ -119,7 +119,7 @@ function checkStream(stream: Stream, faults: FaultList): void {
   if (stream.id !== null) {
     checkColumn(stream, { part: 'id', name: stream.id, kinds: ['string', 'int'], required: true }, faults)
   }
-  if (stream.key !== null) checkColumn(stream, { part: 'key', name: stream.key, kinds: null, required: false }, faults)
+  for (const name of stream.key) checkColumn(stream, { part: 'key', name, kinds: null, required: false }, faults)
   const latenessMs = checkDuration(`${path}.lateness`, stream.lateness, faults)
   const dedupeMs = checkDuration(`${path}.dedupe`, stream.dedupe, faults)
   checkDuration(`${path}.future`, stream.future, faults)
@@ -212,7 +212,7 @@ function checkService(service: FeatureService, faults: FaultList): void {
 function compileStream(stream: Stream, views: readonly ViewPlan[]): StreamPlan {
   const names = Object.keys(stream.fields)
   const id = stream.id === null ? null : names.indexOf(stream.id)
-  const key = stream.key === null ? null : names.indexOf(stream.key)
+  const key = stream.key.map((name) => names.indexOf(name))
   const own = views.filter((view) => view.stream === stream.name)
   const none = new FaultList()
   const keyColumns = own.flatMap((view) => view.keys.map(({ column }) => names.indexOf(column)))
@@ -223,8 +223,8 @@ function compileStream(stream: Stream, views: readonly ViewPlan[]): StreamPlan {
     decode: makeEventDecoder(stream.fields),
     time: names.indexOf(stream.time),
     id,
-    placement: key ?? id,
-    keyColumns: [...new Set([...(id === null ? [] : [id]), ...(key === null ? [] : [key]), ...keyColumns])],
+    placement: key.length === 0 && id !== null ? [id] : key,
+    keyColumns: [...new Set([...(id === null ? [] : [id]), ...key, ...keyColumns])],
     rules: {
       latenessMs: checkDuration('', stream.lateness, none),
       dedupeMs: checkDuration('', stream.dedupe, none),

@@ -26,12 +26,17 @@ function explainStream({ name, topic, fields, time, id, placement, rules }: Stre
   return [
     `\nstream ${name}`,
     `  topic      ${topic} → dead-letter-queue (refused), late-events (late)`,
-    `  placed by  ${placement === null ? 'the bytes of the event' : names[placement]}`,
+    `  placed by  ${placedBy(names, placement) ?? 'the bytes of the event'}`,
     `  time       ${names[time]}, late after ${formatDuration(rules.latenessMs)}, refused ${formatDuration(rules.futureMs)} ahead`,
     `  dedupe     ${dedupe}`,
     '  fields',
     ...table(rows).map((line) => `    ${line}`),
   ].join('\n')
+}
+
+/** The first of these fields that is not null; null: none is declared. */
+function placedBy(names: readonly string[], placement: readonly number[]): string | null {
+  return placement.length === 0 ? null : placement.map((column) => names[column]).join(', else ')
 }
 
 function explainView(view: ViewPlan): string {
@@ -82,7 +87,7 @@ export function planSummary(plan: Plan): unknown {
         }),
         time: names[time],
         id: id === null ? null : names[id],
-        placement: placement === null ? null : names[placement],
+        placement: placement.map((column) => names[column]),
         ...rules,
       }
     }),

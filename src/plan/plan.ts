@@ -23,8 +23,8 @@ export type StreamPlan = {
   /** Indexes into a row. */
   readonly time: number
   readonly id: number | null
-  /** What places an event in a partition: the key, else the id, else null (the raw bytes). */
-  readonly placement: number | null
+  /** What places an event in a partition: the first of these columns with a value; without one, the raw bytes. */
+  readonly placement: readonly number[]
   /** Columns whose text is kept as an id or a key, and so is bounded in length. */
   readonly keyColumns: readonly number[]
   /** An event further than `futureMs` ahead of its record's own timestamp is refused. */

@@ -166,6 +166,9 @@ export function makeValueParser(field: Field): ValueParser {
   }
 }
 
+/** Largest scaled integer of a decimal that is given as a JSON number. */
+const decimalNumberMax = 1e15
+
 const decimalText = /^([+-]?\d+)(?:\.(\d+))?$/
 
 /** A number or a text with at most `scale` digits after the point, to its scaled integer. */
@@ -175,7 +178,8 @@ function makeDecimalParser(scale: number): ValueParser {
     if (typeof value === 'string') return scaledOfText(value, scale)
     if (typeof value !== 'number') return wrongType
     const scaled = Math.round(value * factor)
-    if (!Number.isSafeInteger(scaled)) return outOfRange
+    // A double tells decimals of fifteen digits apart. Beyond that two amounts may be one number: only text is exact.
+    if (Math.abs(scaled) > decimalNumberMax) return outOfRange
     // The nearest number to a decimal of this scale is scaled / factor, correctly rounded; anything else has more digits.
     return scaled / factor === value ? scaled + 0 : tooFine
   }

@@ -109,7 +109,7 @@ function makeStream(shape: StreamShape): Stream {
     fields,
     time: 'at',
     id: shape.id === null ? null : 'id',
-    key: null,
+    key: [],
     lateness: durations[shape.lateness]!,
     dedupe: durations[Math.min(shape.lateness + shape.dedupeBeyond, durations.length - 1)]!,
     future: shape.future,

@@ -150,7 +150,10 @@ function aggregate(view: FeatureView, { name, input, options }: AggregateCall, e
       const mean = divide(exact().reduce(add, fractionOf(0)), some.length)
       const squares = exact().map((value) => multiply(subtract(value, mean), subtract(value, mean)))
       const variance = divide(squares.reduce(add, fractionOf(0)), degrees)
-      return name === 'variance' ? round(variance) : roundRoot(variance)
+      if (name === 'stddev') return roundRoot(variance)
+      // Beyond the largest double there is no number to give.
+      const room = subtract(fractionOf(Number.MAX_VALUE), variance)
+      return room.n < 0n ? null : round(variance)
     }
     case 'min':
       return some.toSorted(order)[0] ?? null

@@ -53,7 +53,8 @@ function varianceOver<Sum>(sums: PowerSums<Sum>, { name, of }: Kind): Aggregatio
   }
 }
 
-/** Of values beyond 10^154 the variance may exceed every double. It stays at the largest: features are finite. */
-function roundVariance(variance: Ratio): number {
-  return Math.min(roundRatio(variance), Number.MAX_VALUE)
+/** Of values beyond 10^154 the variance may exceed every double: null, as every result that is no ordinary number. */
+function roundVariance(variance: Ratio): number | null {
+  const rounded = roundRatio(variance)
+  return rounded <= Number.MAX_VALUE ? rounded : null
 }
