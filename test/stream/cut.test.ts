@@ -11,7 +11,7 @@ import { type Cut, type CutMode, type Disk, makeDisk, type Process, send, settle
 
 const seed = 7
 const { topic } = payments
-const options = { views, partitions: 2, readMax: 4 } as const
+const options = { views, partitions: 2, readMax: 4, delay: () => 2 } as const
 
 /** Makes a checkpoint every other slice, so that a recovery is full of them. */
 function checkpointOften(): (engine: Process['engine']) => void {
@@ -44,6 +44,11 @@ async function runOnce(disk: Disk, cut: Cut | null): Promise<Process> {
   if (process.log.end(topic, 0) === 0) await sendAll(process)
   await settle(process)
   await Promise.race([process.steps.reached, attempt(process.engine)])
+  // A disk that fails leaves the process alive to see it.
+  if (cut !== null && cut.mode.endsWith('fails')) {
+    await process.engine.close().catch((error: unknown) => assert.match(String(error), /on fire/))
+  }
+  process.steps.die()
   return process
 }
 

@@ -22,11 +22,14 @@ export type Cut = { readonly at: number; readonly mode: CutMode }
 export class Steps {
   count = 0
   readonly #cut: Cut | null
+  readonly #delay: () => number
   readonly #reached = Promise.withResolvers<void>()
   #dead = false
 
-  constructor(cut: Cut | null) {
+  /** @param delay turns that a step takes, so that the engine goes on folding meanwhile. */
+  constructor(cut: Cut | null, delay: () => number) {
     this.#cut = cut
+    this.#delay = delay
   }
 
   /** Resolves when the cut was made. */
@@ -43,6 +46,8 @@ export class Steps {
   async take<T>(action: () => Promise<T>): Promise<T> {
     if (this.#dead) return await never()
     const here = this.count++
+    for (let turns = this.#delay(); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve))
+    if (this.#dead) return await never()
     if (this.#cut === null || here !== this.#cut.at) {
       const done = await action()
       return this.#dead ? await never() : done
@@ -62,7 +67,7 @@ function never<T>(): Promise<T> {
 }
 
 /** What outlives a process. */
-export type Disk = { readonly fileSystem: MemoryFileSystem; store: OnlineStore }
+export type Disk = { fileSystem: MemoryFileSystem; store: OnlineStore }
 
 export function makeDisk(): Disk {
   return { fileSystem: makeMemoryFileSystem(), store: openMemoryOnlineStore() }
@@ -72,6 +77,8 @@ export type ProcessOptions = ({ readonly views: readonly FeatureView[] } | { rea
   readonly partitions?: number
   readonly keysMax?: number
   readonly cut?: Cut
+  /** Turns that the next durable step takes. */
+  readonly delay?: () => number
   /** Records that one read of the log gives at most. */
   readonly readMax?: number
   /** Called before the engine starts to read. */
@@ -96,7 +103,7 @@ export type Process = {
 export async function startProcess(disk: Disk, options: ProcessOptions): Promise<Process> {
   disk.fileSystem.killProcess()
   const plan = 'plan' in options ? options.plan : compile(options.views)
-  const steps = new Steps(options.cut ?? null)
+  const steps = new Steps(options.cut ?? null, options.delay ?? (() => 0))
   let engine: Engine | null = null
   const clock = makeEngineClock(() => {
     if (engine !== null) options.onTurn?.(engine)

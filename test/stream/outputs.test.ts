@@ -6,7 +6,7 @@ import { entity } from '../../src/definition/entity.ts'
 import { featureView } from '../../src/definition/feature-view.ts'
 import { stream } from '../../src/definition/stream.ts'
 import { int, string, timestamp } from '../../src/schema/field.ts'
-import { deadLetterTopic, lateTopic, readRejection } from '../../src/stream/outputs.ts'
+import { deadLetterTopic, lateTopic, Outputs, readRejection, type Rejection } from '../../src/stream/outputs.ts'
 import { assertMatchesLog, readPartition } from '../oracle/matches-log.ts'
 import { makeDisk, nowMs, type Process, send, startProcess } from './harness.ts'
 
@@ -133,4 +133,32 @@ test('late events that other definitions accept do not hold back the ends of a c
   assert.equal(second.log.end(deadLetterTopic, 0), 1, 'refused by both, and there once')
   const checkpoint = JSON.parse(Buffer.from(other.store.get(Uint8Array.of(0))!).toString()) as { outputs: unknown }
   assert.deepEqual(checkpoint.outputs, { [deadLetterTopic]: [1, 0], [lateTopic]: [1, 0] })
+})
+
+test('the ends of a checkpoint are as of where it was cut, whatever is recognised while outputs are written', async () => {
+  const { log } = await startProcess(makeDisk(), { views: [viewOf('raw')], partitions: 1 })
+  const rejection = (offset: number): Rejection => ({
+    stream: 'events',
+    topic: 'raw',
+    partition: 0,
+    record: { offset, timestampMs: nowMs, key: null, value: null, headers: [] },
+    why: { verdict: 'late', ts: 1, watermark: 2 },
+  })
+  const before = new Outputs(log)
+  for (const offset of [3, 4]) before.add(rejection(offset))
+  await before.flush(before.take(() => 5))
+  // The crash came before the checkpoint: both are to be judged again.
+  const after = new Outputs(log)
+  await after.restore({}, () => 3)
+  after.add(rejection(3))
+  const taken = after.take(() => 4)
+  const flushed = after.flush(taken)
+  after.add(rejection(4))
+  after.add(rejection(5))
+  assert.deepEqual((await flushed)[lateTopic], [1], 'record 4 is not covered yet')
+  assert.deepEqual((await after.flush(after.take(() => 6)))[lateTopic], [3])
+  assert.deepEqual(
+    (await readPartition(log, lateTopic, 0)).map((record) => readRejection(record).offset),
+    [3, 4, 5],
+  )
 })
