@@ -58,7 +58,7 @@ export const faults = {
   REQUEST_TOO_LARGE: {
     kind: 'user',
     retry: 'never',
-    message: 'the request holds {size} of {unit}, more than the limit of {limit}',
+    message: 'the request has {size} {unit}; at most {limit} are allowed',
     hint: 'Send it in several smaller requests.',
   },
   REQUEST_TYPE_UNSUPPORTED: {

@@ -45,7 +45,7 @@ export function faultOf(error: unknown, { requestId, bodyBytesMax }: FaultContex
   if (error instanceof MillraceError) return error
   switch (frameworkCode(error)) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new MillraceError('REQUEST_TOO_LARGE', { size: 'more', unit: 'bytes', limit: bodyBytesMax })
+      return new MillraceError('REQUEST_TOO_LARGE', { size: 'too many', unit: 'bytes', limit: bodyBytesMax })
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return malformed('its size is not what content-length says', 'Send as many bytes as the header announces.')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

@@ -176,7 +176,7 @@ describe('POST /v1/features', () => {
     assert.deepEqual([ndjson.status, codeOf(ndjson.body)], [415, 'REQUEST_TYPE_UNSUPPORTED'])
     const large = await post('/v1/features', `${body}${' '.repeat(1000)}`)
     assert.deepEqual([large.status, codeOf(large.body)], [413, 'REQUEST_TOO_LARGE'])
-    assert.match((large.body['error'] as Json)['message'] as string, /limit of 1000/)
+    assert.match((large.body['error'] as Json)['message'] as string, /at most 1000/)
     const many = await post('/v1/features', '{"service":"s","entities":[{},{},{},{}]}')
     assert.deepEqual([many.status, codeOf(many.body)], [413, 'REQUEST_TOO_LARGE'])
   })

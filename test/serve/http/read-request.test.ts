@@ -88,7 +88,7 @@ describe('a read request', () => {
   })
 
   test('is refused with more entities or features than the limits', () => {
-    assert.match(faultOf('{"service":"s","entities":[{},{},{},{}]}'), /^REQUEST_TOO_LARGE .*4 of entities/)
-    assert.match(faultOf('{"features":["a:b","a:b","a:b"],"entities":[{}]}'), /^REQUEST_TOO_LARGE .*3 of features/)
+    assert.match(faultOf('{"service":"s","entities":[{},{},{},{}]}'), /^REQUEST_TOO_LARGE .*4 entities/)
+    assert.match(faultOf('{"features":["a:b","a:b","a:b"],"entities":[{}]}'), /^REQUEST_TOO_LARGE .*3 features/)
   })
 })
