@@ -149,8 +149,8 @@ test('a poisonous body is refused with its reasons, and the next good event is s
   assert.equal(total('refused'), refused.length)
   const letters = await deadLetters()
   assert.deepEqual(
-    letters.sort(Buffer.compare),
-    refused.sort(Buffer.compare),
+    letters.sort((a, b) => Buffer.compare(a, b)),
+    refused.sort((a, b) => Buffer.compare(a, b)),
     'each refused body is kept, byte for byte',
   )
   assert.ok(refused.length > 150, `${refused.length} bodies were refused`)
