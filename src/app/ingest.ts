@@ -1,9 +1,10 @@
 import { partitionFor } from '../base/murmur2.ts'
 import type { Clock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
 import type { Log, RecordInput } from '../log/log.ts'
 import { inspect } from '../plan/intake.ts'
 import type { StreamPlan } from '../plan/plan.ts'
-import type { Refusal, Row } from '../schema/decode.ts'
+import { eventBytesMax, type Refusal, type Row } from '../schema/decode.ts'
 
 /** What became of one event on its way into the log. It is in the log either way, and gets its verdict there. */
 export type Ingested = {
@@ -15,13 +16,19 @@ export type Ingested = {
 
 /**
  * Appends raw events to their stream's topic; resolves when all are durable. Events of equal keys share a partition,
- * placed as the Java client would. An event that will be refused is appended too, so that it is kept and counted.
+ * placed as the Java client would. An event that will be refused is appended too, so that it is kept and counted; one
+ * above `eventBytesMax` fits into no record: then the call throws `LOG_RECORD_TOO_LARGE` and nothing of it is appended.
  */
 export async function ingest(
   stream: StreamPlan,
   bodies: readonly Uint8Array[],
   { log, clock }: { log: Log; clock: Clock },
 ): Promise<Ingested[]> {
+  // Before anything is appended: a call that is refused leaves nothing behind.
+  const large = bodies.find((body) => body.length > eventBytesMax)
+  if (large !== undefined) {
+    throw new MillraceError('LOG_RECORD_TOO_LARGE', { size: large.length, limit: eventBytesMax })
+  }
   const timestampMs = clock.now()
   const partitions = log.topics().find(({ topic }) => topic === stream.topic)!.partitions
   const batches = new Map<number, { index: number; record: RecordInput }[]>()

@@ -10,7 +10,8 @@ import type { Plan } from '../plan/plan.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
 import { logHistory } from '../dataset/history.ts'
-import { deadLetterTopic, lateTopic, readRejection, type RejectionRecord } from '../stream/outputs.ts'
+import { deadLetterTopic, lateTopic } from '../plan/topics.ts'
+import { readRejection, type RejectionRecord } from '../stream/outputs.ts'
 
 /**
  * Opens the log of a data folder to read it, also while a running millrace writes it: what is durable by now. Throws

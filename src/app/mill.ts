@@ -10,6 +10,7 @@ import type { Stream } from '../definition/stream.ts'
 import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import type { Log } from '../log/log.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
+import { eventBytesMax } from '../schema/decode.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
 import { parseInstant } from '../schema/instant.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
@@ -44,11 +45,14 @@ export type GetOptions<S extends Stream = Stream> = {
   readonly with?: { readonly stream: S; readonly event: S extends Stream<string, infer F> ? EventInput<F> : never }
 }
 
+/** The largest event and its key fit into one record. */
+const recordBytesMax = eventBytesMax + 4_096
+
 /** Opens everything in one process: log, state, engine. The engine starts to read at once. */
 export async function millrace(options: MillOptions): Promise<Mill> {
   const plan = compilePlan(options.definitions)
   const clock = options.clock ?? systemClock
-  const log = await openEmbeddedLog({ folder: join(options.folder, 'log'), clock })
+  const log = await openEmbeddedLog({ folder: join(options.folder, 'log'), clock, recordBytesMax })
   try {
     // The state of other definitions is another folder: it is rebuilt from the log, never read as something it is not.
     const folder = join(options.folder, 'state', plan.hash.slice(0, 16))

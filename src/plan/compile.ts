@@ -10,6 +10,7 @@ import { checkDuration, checkName } from './check-names.ts'
 import { compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
+import { deadLetterTopic, lateTopic } from './topics.ts'
 
 /** Raised when the same definitions would give other values or other bytes: part of every plan's hash. */
 const kernelVersion = 1
@@ -112,6 +113,13 @@ function checkStream(stream: Stream, faults: FaultList): void {
       `${path}.topic`,
       `${JSON.stringify(stream.topic)} is no topic`,
       '1 to 249 letters, digits, ".", "_", "-"',
+    )
+  }
+  if (stream.topic === deadLetterTopic || stream.topic === lateTopic) {
+    faults.add(
+      `${path}.topic`,
+      `"${stream.topic}" is where rejected events go`,
+      'another topic: a stream must not feed itself',
     )
   }
   checkFields(`${path}.fields`, stream.fields, faults)

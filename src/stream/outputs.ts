@@ -1,9 +1,7 @@
+import { deadLetterTopic, lateTopic } from '../plan/topics.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Header, Log, LogRecord, RecordInput } from '../log/log.ts'
 import type { Refusal } from '../schema/decode.ts'
-
-export const deadLetterTopic = 'dead-letter-queue'
-export const lateTopic = 'late-events'
 
 /** Where a record came from, and what is to be said of it beside its raw bytes. */
 export type Rejection = {

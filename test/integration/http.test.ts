@@ -20,7 +20,7 @@ import {
   string,
   timestamp,
 } from '../../src/index.ts'
-import { deadLetterTopic } from '../../src/stream/outputs.ts'
+import { deadLetterTopic } from '../../src/plan/topics.ts'
 import { poison } from '../poison/corpus.ts'
 
 const payments = stream('payments', {

@@ -12,7 +12,8 @@ import { readView } from '../../src/plan/finish-view.ts'
 import type { Plan, ViewPlan } from '../../src/plan/plan.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
 import type { EngineCounts } from '../../src/stream/engine.ts'
-import { deadLetterTopic, lateTopic, readRejection } from '../../src/stream/outputs.ts'
+import { deadLetterTopic, lateTopic } from '../../src/plan/topics.ts'
+import { readRejection } from '../../src/stream/outputs.ts'
 import { evaluate, naiveEvents, type NaiveEvent, naiveKey, naiveRead, naiveVerdicts, type Value } from './naive.ts'
 
 export type Subject = {

@@ -278,6 +278,11 @@ const streams: readonly Case[] = [
     ['s.topic: ".." is no topic (1 to 249 letters, digits, ".", "_", "-")'],
   ],
   [
+    'a topic that the engine writes itself',
+    streamOf({ topic: 'dead-letter-queue' }),
+    ['s.topic: "dead-letter-queue" is where rejected events go (another topic: a stream must not feed itself)'],
+  ],
+  [
     'a scale beyond nine',
     streamOf({ fields: { ...fields, rate: decimal(10) } }),
     ['s.fields.rate: a decimal has scale 10 (a whole number from 0 to 9)'],

@@ -1,0 +1,3 @@
+/** Where the engine puts what it does not accept. No stream may read from them: it would feed on itself. */
+export const deadLetterTopic = 'dead-letter-queue'
+export const lateTopic = 'late-events'

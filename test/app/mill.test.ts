@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { entity, featureView, int, millrace, stream, string, timestamp } from '../../src/index.ts'
+
+const events = stream('events', {
+  fields: { id: string(), user: int(), at: timestamp('ms').at('when.exactly'), note: string().optional() },
+  time: 'at',
+  id: 'id',
+  lateness: '1h',
+})
+const user = entity('user', { user: int() })
+const activity = featureView('activity', {
+  from: events,
+  by: user,
+  features: (on) => ({ count_1h: on.count({ over: '1h' }), last_note: on.last('note', { over: 'lifetime' }) }),
+})
+const atMs = Date.UTC(2026, 0, 1, 12)
+
+async function withMill(use: (mill: Awaited<ReturnType<typeof millrace>>) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-mill-'))
+  const mill = await millrace({ definitions: [activity], folder })
+  try {
+    await use(mill)
+  } finally {
+    await mill.close()
+    await rm(folder, { recursive: true })
+  }
+}
+
+test('sends flat events to the paths that the stream reads, and reads them back typed', async () => {
+  await withMill(async (mill) => {
+    await mill.send(events, { id: 'a', user: 1, at: atMs, note: 'hello' })
+    await mill.caughtUp()
+    const vector = await mill.get(activity, { user: 1 }, { asOf: atMs + 1 })
+    assert.deepEqual(vector, { count_1h: 1, last_note: 'hello' })
+  })
+})
+
+test('refuses a malformed event by name, and keeps the others of the call', async () => {
+  await withMill(async (mill) => {
+    const sent = mill.send(events, [
+      { id: 'a', user: 1, at: atMs },
+      { id: 'b', user: 1.5, at: atMs },
+    ])
+    await assert.rejects(sent, { code: 'EVENT_REFUSED', message: /number 1: .*user.*RANGE/ })
+    await mill.caughtUp()
+    assert.equal((await mill.get(activity, { user: 1 }, { asOf: atMs + 1 })).count_1h, 1)
+  })
+})
+
+test('appends nothing of a call with an event that no record can hold', async () => {
+  await withMill(async (mill) => {
+    const small = Buffer.from(JSON.stringify({ id: 'a', user: 1, when: { exactly: atMs } }))
+    const large = Buffer.alloc(1024 * 1024 + 1, 0x20)
+    await assert.rejects(mill.ingest('events', [small, large]), { code: 'LOG_RECORD_TOO_LARGE' })
+    assert.deepEqual(
+      mill.log
+        .topics()
+        .flatMap(({ topic, partitions }) =>
+          Array.from({ length: partitions }, (_, partition) => mill.log.end(topic, partition)),
+        )
+        .filter((end) => end > 0),
+      [],
+    )
+  })
+})
+
+test('takes an event of just the largest size', async () => {
+  await withMill(async (mill) => {
+    const event = JSON.stringify({ id: 'a', user: 1, when: { exactly: atMs } })
+    const body = Buffer.from(event.padEnd(1024 * 1024, ' '))
+    assert.deepEqual((await mill.ingest('events', [body]))[0]!.refusals, [])
+  })
+})
