@@ -157,7 +157,6 @@ describe('get', () => {
       'amount_mean_1d  10.071428571428571  PRESENT  2.0 s',
       'last_note                    first  PRESENT  2.0 s',
     ]
-    // The last column is text, so the values are aligned to the left.
     assert.deepEqual(
       stdout
         .trimEnd()
