@@ -81,24 +81,32 @@ export function divideFloat(sum: FloatSum, count: number): number {
 }
 
 /**
- * The quotient by one division of doubles, where it can be shown to be the nearest; null where it cannot.
+ * The quotient by divisions of doubles, where it can be shown to be the nearest; null where it cannot.
  *
- * 1. `quotient` is the rounded sum over the count; `product + error` is exactly `quotient · count` (Dekker, 1971).
- * 2. What the exact sum leaves of that is at most a few last bits of the sum, so its own rounding errors are smaller
- *    by 2^50. If it is well within half of the quotient's last bit times the count, no other double is nearer.
+ * 1. A first quotient comes from the rounded sum. What the exact sum leaves of it, over the count, corrects it.
+ * 2. What is left then is at most a few last bits of the sum, so its own rounding errors are smaller by 2^50. If it is
+ *    well within half of the quotient's last bit times the count, no other double is nearer.
  *
  * About one quotient in fifty is too near to half way to tell, and goes the long way.
  */
 function quickQuotient(sum: FloatSum, count: number): number | null {
-  const { parts, size } = sum
   const total = roundFloatSum(sum)
   const magnitude = Math.abs(total)
   // Away from both ends of the doubles, so that nothing below over- or underflows.
   if (!(magnitude > 2 ** -400 && magnitude < 2 ** 900)) return null
-  const quotient = total / count
+  const first = total / count
   // Halving moves no bits: the sum was rounded once, and the quotient is exact. Half-way cases are common here (two
   // prices add up to a double and a half of its last bit), and would all take the long way.
-  if (Number.isInteger(Math.log2(count))) return quotient
+  if (Number.isInteger(Math.log2(count))) return first
+  const quotient = first + leftOf(sum, first, count) / count
+  const absolute = Math.abs(quotient)
+  // Zero when the quotient is a power of two, whose neighbours are not equally far.
+  const lastBit = absolute + absolute * 2 ** -53 - absolute
+  return Math.abs(leftOf(sum, quotient, count)) < 0.49 * lastBit * count ? quotient : null
+}
+
+/** The sum less `quotient · count`, which is exactly `product + error` (Dekker, 1971). */
+function leftOf({ parts, size }: FloatSum, quotient: number, count: number): number {
   const product = quotient * count
   const quotientHigh = highHalf(quotient)
   const quotientLow = quotient - quotientHigh
@@ -108,11 +116,7 @@ function quickQuotient(sum: FloatSum, count: number): number | null {
     quotientLow * countLow - (product - quotientHigh * countHigh - quotientLow * countHigh - quotientHigh * countLow)
   let below = 0
   for (let index = 0; index < size - 1; index++) below += parts[index]!
-  const left = parts[size - 1]! - product + (below - error)
-  const absolute = Math.abs(quotient)
-  // Zero when the quotient is a power of two, whose neighbours are not equally far.
-  const lastBit = absolute + absolute * 2 ** -53 - absolute
-  return Math.abs(left) < 0.49 * lastBit * count ? quotient : null
+  return parts[size - 1]! - product + (below - error)
 }
 
 /** The upper 26 bits of a double (Veltkamp's split). */
