@@ -58,7 +58,7 @@ export async function explainValue(
     if (event.ts >= asOf) return
     const projected = view.project(event)
     if (projected.outcome !== 'applied' || Buffer.compare(projected.key, request.key) !== 0) return
-    events.push({ event, source, values: projected.event.values })
+    events.push({ event, source: { ...source }, values: projected.event.values })
   }, onRead)
 
   const { program } = view

@@ -10,10 +10,13 @@ export type FileValueParser = (value: TableValue) => RowValue | FileRefusal
 
 /**
  * From a file's value to a field's own. Files have types of their own where JSON has not: whole numbers may be
- * bigints, booleans 0 and 1, instants epoch milliseconds (as the reader gives a timestamp column), and text stands
- * for any of them in CSV, where an empty cell is null. Otherwise the rules are those of events.
+ * bigints, booleans 0 and 1, and text stands for any of them in CSV, where an empty cell is null. Otherwise the rules
+ * are those of events.
+ *
+ * @param holdsInstants the file itself says that the column's numbers are epoch milliseconds. Otherwise a number means
+ *   what the field's unit says, as in an event; a field without a unit refuses it.
  */
-export function makeFileValueParser(field: Field): FileValueParser {
+export function makeFileValueParser(field: Field, holdsInstants = false): FileValueParser {
   const parse = makeValueParser(field)
   const refusal = (value: TableValue): FileRefusal => ({
     came: typeof value === 'bigint' ? `the whole number ${value}` : describe(value),
@@ -22,7 +25,7 @@ export function makeFileValueParser(field: Field): FileValueParser {
   return (value) => {
     if (value === null) return field.presence === 'required' ? refusal(value) : null
     const plain = adapt(field, value)
-    if (field.kind === 'timestamp' && typeof plain === 'number') {
+    if (holdsInstants && field.kind === 'timestamp' && typeof plain === 'number') {
       return plain >= 0 && plain < instantMsEnd ? Math.floor(plain) : refusal(value)
     }
     const parsed = parse(plain)
@@ -43,11 +46,9 @@ function adapt(field: Field, value: TableValue): unknown {
       if (value === 0 || value === '0' || value === 'false') return false
       return value
     case 'int':
+    case 'float':
+    case 'timestamp':
       return typeof value === 'string' && numberText.test(value) ? Number(value) : value
-    case 'float': {
-      const number = typeof value === 'string' && numberText.test(value) ? Number(value) : value
-      return number
-    }
     case 'string':
       return typeof value === 'number' ? String(value) : value
     default:

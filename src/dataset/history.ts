@@ -12,7 +12,10 @@ import { type FileValueParser, makeFileValueParser } from './file-values.ts'
 export type History = {
   /** How long it is, in its own unit: rows of files, records of a log. Null when unknown. */
   readonly size: number | null
-  /** Hands every accepted event to `accept`, in the order of the source; `onRead` says how far it has come. */
+  /**
+   * Hands every accepted event to `accept`, in the order of the source; `onRead` says how far it has come. The
+   * coordinates are one object for all events: copy what is to outlive the call.
+   */
   read(
     accept: (event: AcceptedEvent, source: Coordinates) => void,
     onRead: (count: number) => void,
@@ -49,7 +52,10 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
       const seen = new Set<RowValue>()
       for (const { path, table } of files) {
         const columns = columnsOf(stream, table, path)
-        const parsers = names.map((name) => makeFileValueParser(stream.fields[name]!))
+        const source = { place: path, partition: 0, offset: 0 }
+        const parsers = names.map((name, index) =>
+          makeFileValueParser(stream.fields[name]!, table.instants.has(columns[index] ?? '')),
+        )
         for await (const batch of table.read(columns.filter((column) => column !== null))) {
           let next = 0
           const parsed = columns.map((column, field) => {
@@ -62,13 +68,14 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
             for (let field = 0; field < parsed.length; field++) row.push(parsed[field]?.[index] ?? null)
             counts.records += 1
             const id = stream.id === null ? null : row[stream.id]!
-            if (id !== null && seen.size === seen.add(id).size) {
+            if (id !== null && seen.size === seen.add(compactId(id)).size) {
               counts.duplicate += 1
               continue
             }
             counts.accepted += 1
             const tie = id === null ? counts.records : (id as string | number)
-            accept({ row, ts: Number(row[stream.time]), tie }, { place: path, partition: 0, offset: counts.records })
+            source.offset = counts.records
+            accept({ row, ts: Number(row[stream.time]), tie }, source)
           }
           onRead(counts.records)
         }
@@ -76,6 +83,16 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
       return { stream: stream.name, arrival: 'unknown', ...counts, conflicts: null, late: 0, refused: 0, prefix: null }
     },
   }
+}
+
+/**
+ * An id for a set of millions: text that is the plain form of a whole number as that number, which takes no memory of
+ * its own. Ids of one stream are all text or all numbers, so two ids that differ still do.
+ */
+function compactId(id: RowValue): RowValue {
+  if (typeof id !== 'string' || id.length > 15) return id
+  const number = Number(id)
+  return String(number) === id && Number.isSafeInteger(number) ? number : id
 }
 
 type Place = { readonly file: string; readonly column: string; readonly firstRow: number }

@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { ColumnValue } from '../kernel/aggregation.ts'
 import { compareTies, type EventColumns } from '../kernel/event-columns.ts'
 import type { AcceptedEvent, ViewPlan } from '../plan/plan.ts'
+import type { Row } from '../schema/decode.ts'
 import { encodeKey } from '../schema/key-codec.ts'
 
 type JoinValue = string | number | boolean
@@ -9,10 +10,23 @@ type JoinValue = string | number | boolean
 /** Names a key inside one view: the join value itself, or the bytes of several. Numbers and text stay apart. */
 export type KeyName = JoinValue
 
-export function keyNamer(view: ViewPlan): (values: readonly JoinValue[]) => KeyName {
-  if (view.keys.length === 1) return (values) => values[0]!
+/** Names the key whose join values a function gives; null when one of them is null. */
+export function keyNamer<Source>(
+  view: ViewPlan,
+  joinValues: readonly ((source: Source) => JoinValue | null)[],
+): (source: Source) => KeyName | null {
+  const [first] = joinValues
+  if (joinValues.length === 1) return first!
   const kinds = view.keys.map(({ field }) => field.kind)
-  return (values) => Buffer.from(encodeKey(kinds, values)).toString('latin1')
+  return (source) => {
+    const values: JoinValue[] = []
+    for (const joinValue of joinValues) {
+      const value = joinValue(source)
+      if (value === null) return null
+      values.push(value)
+    }
+    return Buffer.from(encodeKey(kinds, values)).toString('latin1')
+  }
 }
 
 /**
@@ -24,7 +38,7 @@ export function keyNamer(view: ViewPlan): (values: readonly JoinValue[]) => KeyN
  */
 export class KeyGroups {
   readonly #view: ViewPlan
-  readonly #name: (values: readonly JoinValue[]) => KeyName
+  readonly #name: (row: Row) => KeyName | null
   readonly #numbers = new Map<KeyName, number>()
   readonly #keys: number[] = []
   readonly #ts: number[] = []
@@ -35,7 +49,10 @@ export class KeyGroups {
 
   constructor(view: ViewPlan) {
     this.#view = view
-    this.#name = keyNamer(view)
+    this.#name = keyNamer(
+      view,
+      view.projection.keys.map((index) => (row: Row) => row[index]!),
+    )
     this.#ties = view.program.keepsTies ? [] : null
     this.#columns = view.projection.columns.map(() => [])
   }
@@ -45,22 +62,17 @@ export class KeyGroups {
   }
 
   add({ row, ts, tie }: AcceptedEvent): void {
-    const { keys, where, columns } = this.#view.projection
-    const values: JoinValue[] = []
-    for (const index of keys) {
-      const value = row[index]!
-      if (value === null) {
-        this.counts.unkeyed += 1
-        return
-      }
-      values.push(value)
+    const { where, columns } = this.#view.projection
+    const name = this.#name(row)
+    if (name === null) {
+      this.counts.unkeyed += 1
+      return
     }
     if (where !== null && where(row) !== true) {
       this.counts.filtered += 1
       return
     }
     this.counts.applied += 1
-    const name = this.#name(values)
     let key = this.#numbers.get(name)
     if (key === undefined) {
       key = this.#numbers.size

@@ -49,9 +49,12 @@ export async function readSpine(table: TableReader, { path, at, views }: SpineOp
     })
   return {
     rows,
-    instants: parseAll(at, makeFileValueParser(timestamp('ms'))) as number[],
+    instants: parseAll(at, makeFileValueParser(timestamp('ms'), table.instants.has(at))) as number[],
     keys: new Map(
-      [...joinKeys].map(([name, { field }]) => [name, parseAll(name, makeFileValueParser(field)) as string[]]),
+      [...joinKeys].map(([name, { field }]) => [
+        name,
+        parseAll(name, makeFileValueParser(field, table.instants.has(name))) as string[],
+      ]),
     ),
     columns,
   }

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import { Sweep } from '../kernel/sweep.ts'
 import { finishValues } from '../plan/finish-view.ts'
@@ -53,13 +54,19 @@ type RowsByKey = {
 }
 
 function rowsByKey(view: ViewPlan, { rows, instants, keys }: Spine): RowsByKey {
-  const nameOf = keyNamer(view)
-  const columns = view.keys.map(({ name }) => keys.get(name)!)
+  const nameOf = keyNamer(
+    view,
+    view.keys.map(({ name }) => {
+      const column = keys.get(name)!
+      return (row: number) => column[row]!
+    }),
+  )
   const numbers = new Map<KeyName, number>()
   const keyOfRow = new Int32Array(rows)
   const counts: number[] = []
   for (let row = 0; row < rows; row++) {
-    const name = nameOf(columns.map((column) => column[row]!))
+    const name = nameOf(row)
+    assert(name !== null, 'the spine was read with join keys that are never null')
     let key = numbers.get(name)
     if (key === undefined) {
       key = numbers.size

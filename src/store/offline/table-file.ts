@@ -11,6 +11,8 @@ export type TableBatch = { readonly rows: number; readonly columns: readonly (re
 
 export interface TableReader {
   readonly columns: readonly string[]
+  /** Columns that the file itself says hold instants: their numbers are epoch milliseconds. Others are just numbers. */
+  readonly instants: ReadonlySet<string>
   /** Null when only reading to the end tells. */
   readonly rowCount: number | null
   /** Batches in row order. Throws `FILE_COLUMN_MISSING` and `FILE_UNREADABLE`. */

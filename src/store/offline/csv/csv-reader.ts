@@ -17,7 +17,7 @@ type Row = readonly (string | null)[]
  */
 export async function openCsvReader(path: string): Promise<TableReader> {
   const columns = await readHeader(path)
-  return { columns, rowCount: null, read: (names) => readRows({ path, columns }, names) }
+  return { columns, instants: new Set(), rowCount: null, read: (names) => readRows({ path, columns }, names) }
 }
 
 type CsvFile = { readonly path: string; readonly columns: readonly string[] }

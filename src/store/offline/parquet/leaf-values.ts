@@ -69,6 +69,16 @@ function each<Stored>(stored: DecodedArray, convert: (value: Stored) => TableVal
   return values
 }
 
+/** Whether a column's numbers are instants by the file's own word, and so come out as epoch milliseconds. */
+export function isInstant({ type, logical_type, converted_type }: SchemaElement): boolean {
+  const kinds: readonly (string | undefined)[] = ['TIMESTAMP', 'DATE', 'TIMESTAMP_MILLIS', 'TIMESTAMP_MICROS']
+  return (
+    type === 'INT96' ||
+    kinds.includes(logical_type?.type) ||
+    (converted_type !== undefined && kinds.includes(converted_type))
+  )
+}
+
 function timestamps(element: SchemaElement): LeafConversion | Unsupported {
   if (element.type !== 'INT64') return refused(`timestamps stored as ${element.type}`)
   const logical = element.logical_type

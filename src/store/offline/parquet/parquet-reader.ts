@@ -10,6 +10,7 @@ import {
 import { MillraceError, messageOf } from '../../../base/faults.ts'
 import type { TableBatch, TableReader, TableValue } from '../table-file.ts'
 import { type ColumnPlan, decodeChunk, planColumn } from './column-chunk.ts'
+import { isInstant } from './leaf-values.ts'
 
 /**
  * Reads the footer and keeps no file open; each `read` opens the file for itself and refuses one that has changed.
@@ -21,6 +22,9 @@ export async function openParquetReader(path: string): Promise<TableReader> {
   const file = await reading(path, () => readFooter(path))
   return {
     columns: file.columns,
+    instants: new Set(
+      file.schema.children.filter(({ element }) => isInstant(element)).map(({ element }) => element.name),
+    ),
     rowCount: Number(file.metadata.num_rows),
     read: (names) => readGroups(file, names),
   }
