@@ -1,5 +1,4 @@
-import { MillraceError } from '../base/faults.ts'
-import { nearest } from '../base/nearest.ts'
+import { undeclared } from '../plan/find.ts'
 import type { ViewPlan } from '../plan/plan.ts'
 import type { HttpService, ReadRequest, ReadResponse, ReadRow } from '../serve/http-service.ts'
 import type { Mill } from './mill.ts'
@@ -72,12 +71,7 @@ function select(mill: Mill, target: ReadRequest['target']): Selection {
       const declared = mill.plan.views.flatMap(({ name, features }) =>
         features.map((feature) => `${name}:${feature.name}`),
       )
-      throw new MillraceError('NAME_UNDECLARED', {
-        kind: 'feature',
-        name: path,
-        declared: declared.join(', '),
-        nearest: nearest(path, declared) ?? '',
-      })
+      throw undeclared('feature', path, declared)
     }
     if (!views.includes(view)) views.push(view)
     return { view, index }

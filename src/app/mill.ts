@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
-import { nearest } from '../base/nearest.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { FeatureService } from '../definition/feature-service.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
@@ -9,6 +8,7 @@ import type { Infer, KeysOf } from '../definition/infer.ts'
 import type { Stream } from '../definition/stream.ts'
 import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import type { Log } from '../log/log.ts'
+import { streamOf } from '../plan/find.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
 import { eventBytesMax } from '../schema/decode.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
@@ -171,11 +171,7 @@ export class Mill {
   }
 
   stream(name: string): StreamPlan {
-    const found = this.plan.streams.find((stream) => stream.name === name)
-    if (found !== undefined) return found
-    const declared = this.plan.streams.map((stream) => stream.name)
-    const details = { kind: 'stream', name, declared: declared.join(', '), nearest: nearest(name, declared) ?? '' }
-    throw new MillraceError('NAME_UNDECLARED', details)
+    return streamOf(this.plan, name)
   }
 
   /** Resolves once everything that is durable in the log now is visible to reads. */

@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import { sha256OfFile } from '../base/hash.ts'
-import { nearest } from '../base/nearest.ts'
 import { fileHistory, type History, type HistorySummary, logHistory } from '../dataset/history.ts'
 import { readSpine } from '../dataset/spine.ts'
 import { buildTrainingSet, type Progress, type TrainingSet, writeTrainingSet } from '../dataset/training-set.ts'
 import type { Log } from '../log/log.ts'
+import { viewsOf } from '../plan/find.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
 import { version } from './version.ts'
@@ -91,19 +91,6 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   }
   await writeFile(`${output}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`)
   return manifest
-}
-
-function viewsOf(plan: Plan, name: string): readonly ViewPlan[] {
-  const found =
-    plan.services.find((service) => service.name === name)?.views ?? plan.views.filter((view) => view.name === name)
-  if (found.length > 0) return found
-  const declared = [...plan.services, ...plan.views].map((one) => one.name)
-  throw new MillraceError('NAME_UNDECLARED', {
-    kind: 'feature service or view',
-    name,
-    declared: declared.join(', '),
-    nearest: nearest(name, declared) ?? '',
-  })
 }
 
 type Histories = {

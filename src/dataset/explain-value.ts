@@ -1,9 +1,8 @@
-import { MillraceError } from '../base/faults.ts'
-import { nearest } from '../base/nearest.ts'
 import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import { insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
 import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
+import { undeclared } from '../plan/find.ts'
 import type { AcceptedEvent, ViewPlan } from '../plan/plan.ts'
 import type { Coordinates, History, HistorySummary } from './history.ts'
 
@@ -119,10 +118,5 @@ function featureIndex({ view, feature }: ExplainRequest): number {
   const names = view.features.map(({ name }) => name)
   const index = names.indexOf(feature)
   if (index >= 0) return index
-  throw new MillraceError('NAME_UNDECLARED', {
-    kind: `feature of view "${view.name}"`,
-    name: feature,
-    declared: names.join(', '),
-    nearest: nearest(feature, names) ?? '',
-  })
+  throw undeclared(`feature of ${view.name}`, feature, names)
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
-import { nearest } from '../base/nearest.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import { applyEvent, copyState, type KeyState, makeKeyState } from '../kernel/key-state.ts'
 import { type FeatureStatus, readView } from '../plan/finish-view.ts'
+import { streamOf, viewsOf } from '../plan/find.ts'
 import { inspect } from '../plan/intake.ts'
 import type { AcceptedEvent, KeyColumn, Plan, ViewPlan } from '../plan/plan.ts'
 import { describe, makeValueParser, nameOfAllowed } from '../schema/decode.ts'
@@ -50,18 +50,7 @@ export class VectorReader {
 
   /** The views that a service, or a view by itself, stands for. Throws `NAME_UNDECLARED`. */
   viewsOf(name: string): readonly ViewPlan[] {
-    const { services, views } = this.#plan
-    const service = services.find((one) => one.name === name)
-    if (service !== undefined) return service.views
-    const view = views.find((one) => one.name === name)
-    if (view !== undefined) return [view]
-    const declared = [...services, ...views].map((one) => one.name)
-    throw new MillraceError('NAME_UNDECLARED', {
-      kind: 'feature service or view',
-      name,
-      declared: declared.join(', '),
-      nearest: nearest(name, declared) ?? '',
-    })
+    return viewsOf(this.#plan, name)
   }
 
   /** Throws `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `NAME_UNDECLARED` and `REQUEST_MALFORMED`. */
@@ -102,12 +91,7 @@ export class VectorReader {
   }
 
   #inspectAdded({ stream: name, event }: { stream: string; event: Uint8Array }): Added {
-    const stream = this.#plan.streams.find((one) => one.name === name)
-    if (stream === undefined) {
-      const declared = this.#plan.streams.map((one) => one.name)
-      const details = { kind: 'stream', name, declared: declared.join(', '), nearest: nearest(name, declared) ?? '' }
-      throw new MillraceError('NAME_UNDECLARED', details)
-    }
+    const stream = streamOf(this.#plan, name)
     const inspected = inspect(stream, { value: event, timestampMs: this.#clock.now() })
     if ('refusals' in inspected) {
       const list = inspected.refusals.map(
