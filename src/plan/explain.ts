@@ -49,17 +49,28 @@ function explainView(view: ViewPlan): string {
     `${nameOfType(type)}${nullable ? ' | null' : ''}`,
     text,
   ])
-  const keptMs = program.spanMs + program.horizonMs
-  const lifetime = program.aggregates.filter(({ window }) => program.windows[window]!.lengthMs === null).length
   return [
     `\nfeature view ${view.name}`,
     `  from       ${view.stream} by ${view.entity} (${keys.join(', ')})`,
     `  exact      to the millisecond, for reads back to ${formatDuration(program.horizonMs)} before a key's newest event`,
-    `  per key    the events of ${formatDuration(keptMs)} in ${program.columns.length} columns, ${lifetime} lifetime aggregates`,
+    `  per key    ${keptText(program)}`,
     `  ttl        ${view.ttlMs === null ? 'none' : formatDuration(view.ttlMs)}`,
     '  features',
     ...table(rows).map((line) => `    ${line}`),
   ].join('\n')
+}
+
+/** What is kept per key: it grows with the events of the longest window, and with nothing else. */
+function keptText({ spanMs, horizonMs, columns, windows, aggregates }: ViewPlan['program']): string {
+  const lifetimes = aggregates.filter(({ window }) => windows[window]!.lengthMs === null).length
+  const raw =
+    spanMs === 0 ? formatDuration(horizonMs) : `${formatDuration(spanMs)} and ${formatDuration(horizonMs)} more`
+  const base = lifetimes === 0 ? '' : `, ${counted(lifetimes, 'lifetime aggregate')}`
+  return `the raw events of ${raw} in ${counted(columns.length, 'column')}${base}`
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {
