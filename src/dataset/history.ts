@@ -172,7 +172,12 @@ function prefixOf(
   log: Log,
   ends: readonly number[] | undefined,
 ): NonNullable<HistorySummary['prefix']> {
-  const partitions = log.topics().find((one) => one.topic === topic)?.partitions ?? 0
+  const topics = log.topics()
+  const partitions = topics.find((one) => one.topic === topic)?.partitions
+  // An empty history would look like a set in which nothing ever happened.
+  if (partitions === undefined) {
+    throw new MillraceError('LOG_TOPIC_UNKNOWN', { topic, topics: topics.map((one) => one.topic).join(', ') || 'none' })
+  }
   if (ends !== undefined && ends.length !== partitions) {
     throw new MillraceError('REQUEST_MALFORMED', {
       detail: `the prefix of stream "${name}" has ${ends.length} offsets`,

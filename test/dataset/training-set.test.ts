@@ -20,9 +20,11 @@ import {
   openTableReader,
   stream,
   string,
+  systemClock,
   timestamp,
   train,
 } from '../../src/index.ts'
+import { openEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
 
 const payments = stream('payments', {
   fields: {
@@ -206,4 +208,13 @@ test('an unknown target names the nearest one, and a stream without history is n
     code: 'REQUEST_MALFORMED',
     message: /payments/,
   })
+})
+
+test('a log without the topic of the stream is no history of nothing', async () => {
+  const log = await openEmbeddedLog({ folder: file('other-log'), clock: systemClock })
+  try {
+    await assert.rejects(build('x.parquet', { history: { log } }), { code: 'LOG_TOPIC_UNKNOWN', message: /payments/ })
+  } finally {
+    await log.close()
+  }
 })
