@@ -65,11 +65,20 @@ function placementOf(stream: StreamPlan, row: Row): Uint8Array | null {
   return null
 }
 
-/** A flat event of the library as the raw JSON that its stream reads: each value at its field's path. */
+/**
+ * A flat event of the library as the raw JSON that its stream reads: each value at its field's path. Throws
+ * `REQUEST_MALFORMED` for NaN and infinities: JSON would turn them into null, which an optional field takes.
+ */
 export function rawEvent(stream: StreamPlan, event: Readonly<Record<string, unknown>>): Uint8Array {
   // Objects without a prototype: a field named `__proto__` is a field like any other.
   const raw = Object.create(null) as Record<string, unknown>
   for (const [name, value] of Object.entries(event)) {
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw new MillraceError('REQUEST_MALFORMED', {
+        detail: `field "${name}" of an event for stream "${stream.name}" is ${value}`,
+        allowed: 'Give a finite number, or null for a field that may be without a value.',
+      })
+    }
     const path = Object.hasOwn(stream.fields, name) ? (stream.fields[name]!.path ?? name) : name
     const steps = path.split('.')
     let object = raw

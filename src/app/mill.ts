@@ -102,7 +102,10 @@ export class Mill {
     this.#reader = new VectorReader(plan, engine, clock)
   }
 
-  /** Sends events of a stream; resolves when they are durable. Throws `EVENT_REFUSED` for one that is malformed. */
+  /**
+   * Sends events of a stream; resolves when they are durable. Throws `EVENT_REFUSED` for one that is malformed, and
+   * `REQUEST_MALFORMED`, with nothing sent, for one that JSON cannot express: NaN and infinities.
+   */
   async send<F extends Fields>(
     stream: Stream<string, F>,
     events: EventInput<F> | readonly EventInput<F>[],

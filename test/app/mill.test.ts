@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { entity, featureView, int, millrace, stream, string, timestamp } from '../../src/index.ts'
+import { entity, featureView, float, int, millrace, stream, string, timestamp } from '../../src/index.ts'
 
 const events = stream('events', {
   fields: { id: string(), user: int(), at: timestamp('ms').at('when.exactly'), note: string().optional() },
@@ -49,6 +49,35 @@ test('refuses a malformed event by name, and keeps the others of the call', asyn
     await mill.caughtUp()
     assert.equal((await mill.get(activity, { user: 1 }, { asOf: atMs + 1 })).count_1h, 1)
   })
+})
+
+test('a number that JSON would turn into null is refused, and nothing of the call is sent', async () => {
+  const readings = stream('readings', {
+    fields: { id: string(), user: int(), level: float().optional(), at: timestamp('ms') },
+    time: 'at',
+    id: 'id',
+    lateness: '1h',
+  })
+  const levels = featureView('levels', {
+    from: readings,
+    by: user,
+    features: (on) => ({ readings_1h: on.count({ over: '1h' }) }),
+  })
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-mill-'))
+  const mill = await millrace({ definitions: [levels], folder })
+  try {
+    for (const level of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const event = { id: 'b', user: 1, level, at: atMs }
+      const fault = { code: 'REQUEST_MALFORMED', message: new RegExp(`"level" .*"readings" is ${level}$`, 'm') }
+      await assert.rejects(mill.send(readings, [{ id: 'a', user: 1, at: atMs }, event]), fault)
+      await assert.rejects(mill.get(levels, { user: 1 }, { with: { stream: readings, event } }), fault)
+    }
+    await mill.caughtUp()
+    assert.equal((await mill.get(levels, { user: 1 }, { asOf: atMs + 1 })).readings_1h, 0)
+  } finally {
+    await mill.close()
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('appends nothing of a call with an event that no record can hold', async () => {
