@@ -8,7 +8,7 @@ import { type AggregateCall, type Expression, walk } from '../schema/expression.
 import { floatMagnitudeMax, type Row } from '../schema/decode.ts'
 import type { FieldKind } from '../schema/field.ts'
 import { encodeKey } from '../schema/key-codec.ts'
-import { nameOfType, type TypedNullable } from '../schema/value-type.ts'
+import { nameOfType, type TypedNullable, typeOfField } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
 import { compileCall, makeProgramBuilder, type ProgramBuilder, type ProgramColumn } from './compile-call.ts'
 import { expressionText } from './expression-text.ts'
@@ -80,7 +80,7 @@ function compileKeys(view: FeatureView, faults: FaultList): KeyColumn[] {
     } else if (found.kind !== field.kind || found.scale !== field.scale) {
       faults.add(
         path,
-        `field "${column}" is ${found.kind} in stream "${view.from.name}" and ${field.kind} in entity "${view.entity.name}"`,
+        `field "${column}" is ${nameOfType(typeOfField(found))} in stream "${view.from.name}" and ${nameOfType(typeOfField(field))} in entity "${view.entity.name}"`,
         'a join key has one type everywhere',
       )
     }

@@ -6,6 +6,7 @@ import type { FeatureView } from '../definition/feature-view.ts'
 import type { Stream } from '../definition/stream.ts'
 import { makeEventDecoder } from '../schema/decode.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
+import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { checkDuration, checkName } from './check-names.ts'
 import { compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
@@ -196,7 +197,7 @@ function checkService(service: FeatureService, faults: FaultList): void {
   checkName(service.name, 'feature service', service.name, faults)
   if (service.views.length === 0) faults.add(`${service.name}.views`, 'the service has no view', 'at least one')
   const features = new Map<string, string>()
-  const keys = new Map<string, { kind: string; view: string }>()
+  const keys = new Map<string, { type: string; view: string }>()
   for (const view of service.views) {
     for (const name of Object.keys(view.features)) {
       const other = features.get(name)
@@ -206,13 +207,15 @@ function checkService(service: FeatureService, faults: FaultList): void {
       }
       features.set(name, view.name)
     }
-    for (const [name, { kind }] of Object.entries(view.entity.keys)) {
+    for (const [name, field] of Object.entries(view.entity.keys)) {
+      // With scale and unit: a column of join keys is read once for all views of the service.
+      const type = `${nameOfType(typeOfField(field))}${field.unit === null ? '' : ` in ${field.unit}`}`
       const other = keys.get(name)
-      if (other !== undefined && other.kind !== kind) {
-        const fault = `join key "${name}" is ${other.kind} in "${other.view}" and ${kind} in "${view.name}"`
+      if (other !== undefined && other.type !== type) {
+        const fault = `join key "${name}" is ${other.type} in "${other.view}" and ${type} in "${view.name}"`
         faults.add(`${service.name}.views`, fault, 'one type per join key')
       }
-      keys.set(name, { kind, view: view.name })
+      keys.set(name, { type, view: view.name })
     }
   }
 }

@@ -325,6 +325,25 @@ test('a join key has one type in a service', () => {
   ])
 })
 
+test('a join key has one scale and one unit in a service', () => {
+  const by = (name: string, field: unknown) =>
+    anyView(name, {
+      from: anyStream(`s_${name}`, { fields: { ...fields, key: field }, time: 'at', lateness: '10m' }),
+      by: anyEntity(`e_${name}`, { key: field }),
+      features: (on: Any) => ({ [`n_${name}`]: on.count({ over: '1d' }) }),
+    }) as never
+  const cases = [
+    [decimal(2), decimal(3), 'decimal(2)', 'decimal(3)'],
+    [timestamp('s'), timestamp('ms'), 'timestamp in s', 'timestamp in ms'],
+  ] as const
+  for (const [first, second, firstType, secondType] of cases) {
+    assert.deepEqual(faultsOf(featureService('both', [by('a', first), by('b', second)])), [
+      `both.views: join key "key" is ${firstType} in "a" and ${secondType} in "b" (one type per join key)`,
+    ])
+    assert.deepEqual(faultsOf(featureService('both', [by('a', first), by('b', first)])), [])
+  }
+})
+
 test('two definitions of one kind and name are a fault, of two kinds are none', () => {
   assert.deepEqual(faultsOf(count('a'), count('a')), [
     'a: there are two definitions of kind featureView with this name (names are unique within a kind)',
