@@ -1,5 +1,5 @@
 import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
-import { insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
+import { compareTies, insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
 import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
 import { undeclared } from '../plan/find.ts'
@@ -62,7 +62,7 @@ export async function explainValue(
 
   const { program } = view
   const columns = makeEventColumns(program.columns.length, program.keepsTies)
-  events.sort((a, b) => a.event.ts - b.event.ts)
+  events.sort((a, b) => a.event.ts - b.event.ts || compareTies(a.event.tie, b.event.tie))
   for (const { event, values } of events) insertEvent(columns, { ts: event.ts, tie: event.tie, values })
   const values = program.aggregates.map((aggregate) => {
     const range = rangeOf(columns.ts, program.windows[aggregate.window]!, asOf)

@@ -52,6 +52,7 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
       const seen = new Set<RowValue>()
       for (const { path, table } of files) {
         const columns = columnsOf(stream, table, path)
+        const recordsBefore = counts.records
         const source = { place: path, partition: 0, offset: 0 }
         const parsers = names.map((name, index) =>
           makeFileValueParser(stream.fields[name]!, table.instants.has(columns[index] ?? '')),
@@ -60,7 +61,7 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
           let next = 0
           const parsed = columns.map((column, field) => {
             if (column === null) return null
-            const place = { file: path, column, firstRow: counts.records + 1 }
+            const place = { file: path, column, firstRow: counts.records - recordsBefore + 1 }
             return parseColumn(batch.columns[next++]!, parsers[field]!, place)
           })
           for (let index = 0; index < batch.rows; index++) {
@@ -74,7 +75,7 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
             }
             counts.accepted += 1
             const tie = id === null ? counts.records : (id as string | number)
-            source.offset = counts.records
+            source.offset = counts.records - recordsBefore
             accept({ row, ts: Number(row[stream.time]), tie }, source)
           }
           onRead(counts.records)

@@ -182,6 +182,16 @@ test('a value that does not fit names file, row and column', async () => {
   })
 })
 
+test('the row of a value that does not fit is counted in its own file', async () => {
+  await writeFile(file('good.csv'), events)
+  await writeFile(file('worse.csv'), `${events.split('\n')[0]}\np7,1,1.005,0,,2026-01-01T12:00:00Z`)
+  const files = { payments: [file('good.csv'), file('worse.csv')] }
+  await assert.rejects(build('worse.parquet', { history: { files } }), {
+    code: 'FILE_VALUE_REFUSED',
+    message: /worse\.csv row 1: column "amount"/,
+  })
+})
+
 test('a missing column, of the spine or of the events, is named with those that are there', async () => {
   await assert.rejects(build('x.parquet', { at: 'at' }), {
     code: 'FILE_COLUMN_MISSING',
