@@ -6,7 +6,7 @@ import { makeAggregation } from '../kernel/aggregations/make-aggregation.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from '../kernel/program.ts'
 import { type Evaluator, compileExpression } from '../schema/evaluate.ts'
 import type { AggregateCall, Expression } from '../schema/expression.ts'
-import type { Row } from '../schema/decode.ts'
+import { describe, type Row } from '../schema/decode.ts'
 import { nameOfType, type TypedNullable, type ValueType } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
 import { checkDuration } from './check-names.ts'
@@ -147,10 +147,12 @@ function checkAggregation(
     case 'mean':
       return numeric ? { name, input } : fault(`"${name}" got ${nameOfType(input)}`, 'it takes numbers and booleans')
     case 'variance':
-    case 'stddev':
-      return numeric
-        ? { name, input, of: options.of ?? 'sample' }
-        : fault(`"${name}" got ${nameOfType(input)}`, 'it takes numbers and booleans')
+    case 'stddev': {
+      if (!numeric) return fault(`"${name}" got ${nameOfType(input)}`, 'it takes numbers and booleans')
+      const { of = 'sample' } = options
+      if (of === 'sample' || of === 'population') return { name, input, of }
+      return fault(`"${name}" got of = ${describe(of)}`, '"sample" or "population"')
+    }
     case 'min':
     case 'max':
     case 'first':

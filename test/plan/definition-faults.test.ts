@@ -325,6 +325,16 @@ test('a join key has one type in a service', () => {
   ])
 })
 
+test('a variance is of a sample or of a population, never of a misspelt one', () => {
+  for (const name of ['variance', 'stddev']) {
+    const of = (value: unknown) => one((on: Any) => on[name]('amount', { over: '1d', of: value }))
+    assert.deepEqual(faultsOf(of('popluation')), [
+      `v.features.f: "${name}" got of = string "popluation" ("sample" or "population")`,
+    ])
+    assert.deepEqual(faultsOf(of('population')), [])
+  }
+})
+
 test('a join key has one scale and one unit in a service', () => {
   const by = (name: string, field: unknown) =>
     anyView(name, {
