@@ -6,6 +6,7 @@ import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
 import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
 import type { Log, LogRecord } from '../log/log.ts'
+import { undeclared } from '../plan/find.ts'
 import type { Plan } from '../plan/plan.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
@@ -102,7 +103,11 @@ export async function explainFromLog(options: ExplainOptions): Promise<ValueExpl
   const { plan, log, asOf, feature, clock = systemClock, onRead = () => undefined } = options
   const reader = new VectorReader(plan, { state: () => null, prefix: () => [] }, clock)
   const views = reader.viewsOf(options.view)
-  const view = views.find(({ features }) => features.some(({ name }) => name === feature)) ?? views[0]!
+  const view = views.find(({ features }) => features.some(({ name }) => name === feature))
+  if (view === undefined) {
+    const declared = views.flatMap(({ features }) => features.map(({ name }) => name))
+    throw undeclared(`feature of ${options.view}`, feature, declared)
+  }
   const key = reader.keyOf(view, options.keys)
   const stream = plan.streams.find(({ name }) => name === view.stream)!
   return await explainValue({ view, feature, key, asOf }, logHistory(stream, log, { clock }), onRead)
