@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import { sha256OfFile } from '../base/hash.ts'
@@ -60,6 +61,7 @@ type FileSummary = { readonly file: string; readonly rows: number | null; readon
 export async function train(options: TrainOptions): Promise<Manifest> {
   const { plan, target, at, output, clock = systemClock, inclusive = false } = options
   const views = viewsOf(plan, target)
+  refuseOverwriting(options)
   const onProgress = async (progress: Progress): Promise<void> => {
     options.onProgress?.(progress)
     await clock.turn()
@@ -91,6 +93,17 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   }
   await writeFile(`${output}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`)
   return manifest
+}
+
+/** The output appears where it is told to: never in place of what it is made from. */
+function refuseOverwriting({ spine, history, output }: TrainOptions): void {
+  const inputs = [spine, ...('files' in history ? Object.values(history.files).flat() : [])]
+  const overwritten = inputs.find((input) => resolve(input) === resolve(output))
+  if (overwritten === undefined) return
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: `the output ${output} is also an input`,
+    allowed: 'Give another file for the output.',
+  })
 }
 
 type Histories = {

@@ -46,6 +46,8 @@ function adapt(field: Field, value: TableValue): unknown {
       if (value === 0 || value === '0' || value === 'false') return false
       return value
     case 'int':
+      // Digits only: a fraction that rounds to a whole number is none.
+      return typeof value === 'string' && /^[+-]?\d{1,16}$/.test(value) ? Number(value) : value
     case 'float':
     case 'timestamp':
       return typeof value === 'string' && numberText.test(value) ? Number(value) : value

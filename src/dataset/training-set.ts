@@ -103,7 +103,8 @@ function checkColumnNames(views: readonly ViewPlan[], spine: Spine): void {
 }
 
 function featureColumn({ name, type, nullable }: FeaturePlan): TableColumn {
-  return { name, type: columnTypeOf(type), nullable }
+  // Arithmetic beyond the largest double gives null, whatever its inputs are.
+  return { name, type: columnTypeOf(type), nullable: nullable || type.kind === 'float' }
 }
 
 function columnTypeOf(type: ValueType): TableColumn['type'] {
@@ -115,6 +116,7 @@ function columnTypeOf(type: ValueType): TableColumn['type'] {
     case 'int':
       return 'int64'
     case 'list':
+      if (type.of.kind === 'boolean') return 'list<boolean>'
       return type.of.kind === 'string' ? 'list<string>' : 'list<double>'
     default:
       return 'double'

@@ -84,6 +84,7 @@ export function compileCall(call: AggregateCall, context: Context): { slot: numb
     faults.add(`${path}.where`, `the filter gives ${nameOfType(filter)}`, 'a filter is a condition')
   }
   const window = checkWindow(call, context)
+  checkOptions(call, context)
   if (faults.list.length > before) return null
   const spec = checkAggregation(call, input, context)
   if (spec === null) return null
@@ -121,6 +122,22 @@ function checkWindow({ window }: AggregateCall, { faults, path }: Context): Wind
     faults.add(`${path}.over`, `the window ${JSON.stringify(window.over)} is empty`, 'at least 1ms, or "lifetime"')
   }
   return { lengthMs, offsetMs }
+}
+
+const optionsOf: Readonly<Record<string, readonly string[]>> = {
+  lastK: ['k'],
+  distinctCount: ['cap'],
+  variance: ['of'],
+  stddev: ['of'],
+}
+
+/** A misspelt option would otherwise be as good as none. */
+function checkOptions({ name, options }: AggregateCall, { faults, path }: Context): void {
+  const known = optionsOf[name] ?? []
+  for (const option of Object.keys(options)) {
+    if (!known.includes(option))
+      faults.unknown(path, 'option', { name: option, declared: ['over', 'offset', ...known] })
+  }
 }
 
 const lastKMax = 1_000

@@ -89,17 +89,19 @@ function gather(definitions: readonly Definition[], faults: FaultList): Found {
 
 /** Definitions as data: what two plans must share to be the same. */
 function describable(found: Found): Readonly<Record<string, unknown>> {
+  const byName = <T extends { readonly name: string }>(list: readonly T[]): T[] =>
+    list.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   return {
     // As lists where the order has a meaning: that of join keys is the order inside a key's bytes.
-    entities: found.entities.map(({ name, keys }) => ({ name, keys: Object.entries(keys) })),
-    streams: found.streams,
-    views: found.views.map(({ from, entity, features, ...view }) => ({
+    entities: byName(found.entities).map(({ name, keys }) => ({ name, keys: Object.entries(keys) })),
+    streams: byName(found.streams),
+    views: byName(found.views).map(({ from, entity, features, ...view }) => ({
       ...view,
       from: from.name,
       entity: entity.name,
       features: Object.entries(features).map(([name, { tree }]) => ({ name, tree })),
     })),
-    services: found.services.map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
+    services: byName(found.services).map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
   }
 }
 
@@ -234,7 +236,9 @@ function compileStream(stream: Stream, views: readonly ViewPlan[]): StreamPlan {
     decode: makeEventDecoder(stream.fields),
     time: names.indexOf(stream.time),
     id,
-    placement: key.length === 0 && id !== null ? [id] : key,
+    // Where every key may be null the id places the event: a resend in other words still finds its first.
+    placement:
+      id !== null && stream.key.every((name) => stream.fields[name]?.presence !== 'required') ? [...key, id] : key,
     keyColumns: [...new Set([...(id === null ? [] : [id]), ...key, ...keyColumns])],
     rules: {
       latenessMs: checkDuration('', stream.lateness, none),

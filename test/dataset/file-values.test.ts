@@ -19,6 +19,7 @@ test('whole numbers may be bigints, booleans 0 and 1, and text stands for both',
   assert.equal(makeFileValueParser(int())(7n), 7)
   assert.equal(makeFileValueParser(int())('7'), 7)
   assert.equal(typeof makeFileValueParser(int())(2n ** 60n), 'object')
+  assert.equal(typeof makeFileValueParser(int())('0.99999999999999999999'), 'object')
   assert.equal(makeFileValueParser(boolean())(1), true)
   assert.equal(makeFileValueParser(boolean())('false'), false)
   assert.equal(typeof makeFileValueParser(boolean())(2), 'object')

@@ -50,6 +50,7 @@ const spending = featureView('spending', {
     fraud_share: on.mean('fraud', { over: 'lifetime' }),
     last_note: on.last('note', { over: 'lifetime' }),
     last_two: on.lastK('amount', { over: '1d', k: 2 }),
+    last_frauds: on.lastK('fraud', { over: '1d', k: 2 }),
   }),
 })
 const service = featureService('spending_v1', [spending])
@@ -109,11 +110,11 @@ async function rowsOf(name: string): Promise<unknown[][]> {
 }
 
 const strictly = [
-  ['a', '1', '2026-01-01T12:30:00Z', 2, 30.25, 0, 'first', [20.25, 10]],
-  ['b', '2', '2026-01-01T13:00:00Z', 1, 5, 1, 'other', [5]],
-  ['c', '1', '2026-01-01T12:00:00Z', 0, 0, null, null, []],
-  ['d', '1', '2026-01-01T13:00:00Z', 3, 37.75, 1 / 3, 'first', [7.5, 20.25]],
-  ['e', '3', '2026-01-01T13:00:00Z', 0, 0, null, null, []],
+  ['a', '1', '2026-01-01T12:30:00Z', 2, 30.25, 0, 'first', [20.25, 10], [false, false]],
+  ['b', '2', '2026-01-01T13:00:00Z', 1, 5, 1, 'other', [5], [true]],
+  ['c', '1', '2026-01-01T12:00:00Z', 0, 0, null, null, [], []],
+  ['d', '1', '2026-01-01T13:00:00Z', 3, 37.75, 1 / 3, 'first', [7.5, 20.25], [true, false]],
+  ['e', '3', '2026-01-01T13:00:00Z', 0, 0, null, null, [], []],
 ]
 
 test('uses events before the instant only, in the order of the spine, from files in any order', async () => {
@@ -227,4 +228,9 @@ test('a log without the topic of the stream is no history of nothing', async () 
   } finally {
     await log.close()
   }
+})
+
+test('an output that is an input is refused before anything is written', async () => {
+  await assert.rejects(build('spine.csv'), { code: 'REQUEST_MALFORMED', message: /also an input/ })
+  assert.equal(await readFile(file('spine.csv'), 'utf8'), spine)
 })

@@ -49,6 +49,8 @@ const firstMisfit: Readonly<Record<TableColumn['type'], (values: Values, nullabl
   },
   'list<double>': (values, nullable) =>
     values.findIndex((value) => (value === null ? !nullable : !isListOf(value, (item) => typeof item === 'number'))),
+  'list<boolean>': (values, nullable) =>
+    values.findIndex((value) => (value === null ? !nullable : !isListOf(value, (item) => typeof item === 'boolean'))),
   'list<string>': (values, nullable) =>
     values.findIndex((value) => (value === null ? !nullable : !isListOf(value, isText))),
 }

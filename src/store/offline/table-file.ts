@@ -21,7 +21,15 @@ export interface TableReader {
 
 export type TableColumn = {
   readonly name: string
-  readonly type: 'string' | 'int64' | 'double' | 'boolean' | 'timestamp' | 'list<double>' | 'list<string>'
+  readonly type:
+    | 'string'
+    | 'int64'
+    | 'double'
+    | 'boolean'
+    | 'timestamp'
+    | 'list<double>'
+    | 'list<string>'
+    | 'list<boolean>'
   readonly nullable: boolean
 }
 

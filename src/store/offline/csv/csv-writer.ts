@@ -66,6 +66,7 @@ function field(value: TableValue, type: TableColumn['type']): string {
     case 'timestamp':
       return new Date(value as number).toISOString()
     case 'list<double>':
+    case 'list<boolean>':
     case 'list<string>':
       return quoted(JSON.stringify(value))
     default:

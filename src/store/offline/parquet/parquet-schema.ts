@@ -14,6 +14,7 @@ const leaves: Readonly<Record<TableColumn['type'], Omit<SchemaElement, 'name'>>>
     logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' },
   },
   'list<double>': { type: 'DOUBLE' },
+  'list<boolean>': { type: 'BOOLEAN' },
   'list<string>': { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
 }
 
