@@ -12,6 +12,7 @@ import { typeOf } from './check-expression.ts'
 import { checkDuration } from './check-names.ts'
 import { eventLeaf } from './event-leaf.ts'
 import type { FaultList } from './faults.ts'
+import { callKey } from './fingerprint.ts'
 
 /** A column of raw events: a field as it is, or computed from several. */
 export type ProgramColumn = {
@@ -88,8 +89,7 @@ export function compileCall(call: AggregateCall, context: Context): { slot: numb
   if (faults.list.length > before) return null
   const spec = checkAggregation(call, input, context)
   if (spec === null) return null
-  const key = canonicalJson(call)
-  const slot = builder.aggregate(key, () => ({
+  const slot = builder.aggregate(callKey(call), () => ({
     aggregate: {
       aggregation: makeAggregation(spec),
       input: call.input === null ? null : builder.column(call.input, input!),

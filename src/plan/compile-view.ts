@@ -12,13 +12,21 @@ import { nameOfType, type TypedNullable, typeOfField } from '../schema/value-typ
 import { typeOf } from './check-expression.ts'
 import { compileCall, makeProgramBuilder, type ProgramBuilder, type ProgramColumn } from './compile-call.ts'
 import { expressionText } from './expression-text.ts'
-import type { FaultList } from './faults.ts'
+import { FaultList } from './faults.ts'
+import { callKey, distinctCalls } from './fingerprint.ts'
 import { checkDuration, checkName } from './check-names.ts'
 import { eventLeaf } from './event-leaf.ts'
 import type { FeaturePlan, KeyColumn, Projection, ViewPlan } from './plan.ts'
 
+/** A view but for its fingerprint, and what that is made of. */
+export type CompiledView = {
+  readonly plan: Omit<ViewPlan, 'fingerprint'>
+  /** What its states depend on besides its stream. */
+  readonly content: Readonly<Record<string, unknown>>
+}
+
 /** Checks a feature view and compiles it. Null when it has faults, all of which are reported. */
-export function compileView(view: FeatureView, faults: FaultList): ViewPlan | null {
+export function compileView(view: FeatureView, faults: FaultList): CompiledView | null {
   const path = view.name
   const before = faults.list.length
   checkName(path, 'feature view', view.name, faults)
@@ -27,6 +35,9 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
   const ttlMs = view.ttl === null ? null : checkDuration(`${path}.ttl`, view.ttl, faults)
   const where = compileWhere(view, faults)
   const builder = makeProgramBuilder(view.from, horizonWithSkew(view, horizonMs))
+  const calls = distinctCalls(Object.values(view.features).map(({ tree }) => liftLists(tree)))
+  // First of all in their own order, so that the program, and with it the states, have no part in the features' order.
+  for (const call of calls) compileCall(call, { builder, faults: new FaultList(), path: '' })
   const features = Object.entries(view.features).map(([name, { tree }]) =>
     compileFeature(name, tree, { builder, faults, path: `${path}.features.${name}` }),
   )
@@ -41,7 +52,7 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
     return values
   }
   const projection = makeProjection(view, { keys, where, columns: builder.columns() })
-  return {
+  const plan = {
     name: view.name,
     stream: view.from.name,
     entity: view.entity.name,
@@ -57,6 +68,13 @@ export function compileView(view: FeatureView, faults: FaultList): ViewPlan | nu
     ),
     finish,
   }
+  const content = {
+    keys: keys.map(({ column, field }) => ({ column, kind: field.kind, scale: field.scale })),
+    where: view.where,
+    horizonMs: program.horizonMs,
+    calls: calls.map(callKey),
+  }
+  return { plan, content }
 }
 
 /**

@@ -1,4 +1,3 @@
-import { canonicalJson, sha256 } from '../base/hash.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { Entity } from '../definition/entity.ts'
 import type { FeatureService } from '../definition/feature-service.ts'
@@ -8,13 +7,11 @@ import { makeEventDecoder } from '../schema/decode.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
 import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { checkDuration, checkName } from './check-names.ts'
-import { compileView } from './compile-view.ts'
+import { type CompiledView, compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
+import { fingerprintOf, hashOf } from './fingerprint.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
 import { deadLetterTopic, lateTopic } from './topics.ts'
-
-/** Raised when the same definitions would give other values or other bytes: part of every plan's hash. */
-const kernelVersion = 1
 
 /**
  * Checks definitions, with everything they refer to, and compiles them. Throws `DEFINITION` with all faults at once.
@@ -24,27 +21,42 @@ const kernelVersion = 1
 export function compile(definitions: readonly Definition[], timeZoneData = 'none'): Plan {
   const faults = new FaultList()
   const found = gather(definitions, faults)
-  const compiled = new Map<FeatureView, ViewPlan>()
+  const checked = new Map<FeatureView, CompiledView>()
   for (const stream of found.streams) checkStream(stream, faults)
   for (const entity of found.entities) checkEntity(entity, faults)
   for (const view of found.views) {
-    const plan = compileView(view, faults)
-    if (plan !== null) compiled.set(view, plan)
+    const compiled = compileView(view, faults)
+    if (compiled !== null) checked.set(view, compiled)
   }
   for (const service of found.services) checkService(service, faults)
   if (found.views.length === 0) faults.add('definitions', 'there is no feature view', 'declare at least one')
   faults.throwIfAny()
 
-  const views = found.views.map((view) => compiled.get(view)!)
+  const streams = new Map(
+    found.streams.map((stream) => {
+      const own = found.views.filter(({ from }) => from === stream).map((view) => checked.get(view)!.plan)
+      const plan = compileStream(stream, own)
+      return [stream, { ...plan, fingerprint: fingerprintOf(streamContent(stream, plan), timeZoneData) }]
+    }),
+  )
+  const compiled = new Map(
+    found.views.map((view): [FeatureView, ViewPlan] => {
+      const { plan, content } = checked.get(view)!
+      const stream = streams.get(view.from)!.fingerprint
+      return [view, { ...plan, fingerprint: fingerprintOf({ stream, ...content }, timeZoneData) }]
+    }),
+  )
+  const views = [...compiled.values()]
   const services: ServicePlan[] = found.services.map(({ name, views: parts }) => ({
     name,
     views: parts.map((view) => compiled.get(view)!),
   }))
-  const content = canonicalJson({ kernelVersion, ...describable(found) })
-  const zones = /"zone":"(?!UTC")/.test(content) ? timeZoneData : 'UTC'
   return {
-    hash: sha256(`${content}\n${zones}`),
-    streams: found.streams.map((stream) => compileStream(stream, views)),
+    hash: hashOf(describable(found), timeZoneData),
+    streams: found.streams.map((stream) => ({
+      ...streams.get(stream)!,
+      views: found.views.filter(({ from }) => from === stream).map((view) => compiled.get(view)!),
+    })),
     views,
     services,
   }
@@ -222,11 +234,13 @@ function checkService(service: FeatureService, faults: FaultList): void {
   }
 }
 
-function compileStream(stream: Stream, views: readonly ViewPlan[]): StreamPlan {
+type OwnView = Pick<ViewPlan, 'keys'>
+
+/** @param own the views of the stream. */
+function compileStream(stream: Stream, own: readonly OwnView[]): Omit<StreamPlan, 'fingerprint' | 'views'> {
   const names = Object.keys(stream.fields)
   const id = stream.id === null ? null : names.indexOf(stream.id)
   const key = stream.key.map((name) => names.indexOf(name))
-  const own = views.filter((view) => view.stream === stream.name)
   const none = new FaultList()
   const keyColumns = own.flatMap((view) => view.keys.map(({ column }) => names.indexOf(column)))
   return {
@@ -245,6 +259,24 @@ function compileStream(stream: Stream, views: readonly ViewPlan[]): StreamPlan {
       dedupeMs: checkDuration('', stream.dedupe, none),
       futureMs: checkDuration('', stream.future, none),
     },
-    views: own,
+  }
+}
+
+/** What the verdicts of a stream depend on. Of the columns with bounded text only those that can be too long. */
+function streamContent(
+  stream: Stream,
+  plan: Pick<StreamPlan, 'topic' | 'rules' | 'keyColumns'>,
+): Readonly<Record<string, unknown>> {
+  const names = Object.keys(stream.fields)
+  return {
+    topic: plan.topic,
+    fields: stream.fields,
+    time: stream.time,
+    id: stream.id,
+    rules: plan.rules,
+    bounded: plan.keyColumns
+      .map((column) => names[column]!)
+      .filter((name) => stream.fields[name]!.kind === 'string')
+      .sort(),
   }
 }

@@ -17,6 +17,8 @@ export type Plan = {
 
 export type StreamPlan = {
   readonly name: string
+  /** Of everything its verdicts depend on, and not of its name. */
+  readonly fingerprint: string
   readonly topic: string
   readonly fields: Fields
   readonly decode: EventDecoder
@@ -41,6 +43,8 @@ export type Projected =
 
 export type ViewPlan = {
   readonly name: string
+  /** Of everything its states depend on, its stream's fingerprint included, and not of names. */
+  readonly fingerprint: string
   readonly stream: string
   readonly entity: string
   /** Join keys in declared order. */
