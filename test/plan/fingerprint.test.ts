@@ -37,7 +37,7 @@ function fingerprints(change: Change): { stream: string; view: string } {
   const view = featureView(change.viewName ?? 'by_user', {
     from: clicks,
     by: user,
-    ...(change.where === true ? { where: (event) => event.price.gt(0) } : {}),
+    where: (event) => event.price.gt(change.where === true ? 1 : 0),
     ...(change.ttl === undefined ? {} : { ttl: change.ttl }),
     horizon: change.horizon ?? '1h',
     features: (on) => {
