@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { dirname } from 'node:path'
 import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/clock.ts'
+import { reach } from '../../base/crash-points.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
 import type { Log, LogRecord, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
 import { type FileLock, type FileSystem, readWhole, writeAtomically } from './file-system.ts'
@@ -233,11 +234,13 @@ async function readOrMakeId({ folder, fileSystem, makeId }: Settings): Promise<s
   if (names.includes('topics') && (await fileSystem.list(`${folder}/topics`)).length > 0) {
     throw damaged(file, 'it is missing, and the folder holds topics')
   }
+  reach('log.id.begun')
   await fileSystem.makeFolder(`${folder}/topics`)
   const id = makeId()
   const text = `${JSON.stringify({ version: formatVersion, id }, null, 2)}\n`
   await writeAtomically(fileSystem, { folder, name: 'log.json' }, Buffer.from(text))
   await fileSystem.syncFolder(dirname(folder))
+  reach('log.id.made')
   return id
 }
 

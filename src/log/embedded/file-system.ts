@@ -1,3 +1,5 @@
+import { reach } from '../../base/crash-points.ts'
+
 /**
  * What the embedded log asks of a file system, and no more, so that the simulator can stand in for the disk.
  *
@@ -63,8 +65,11 @@ export async function writeAtomically(
   const path = `${place.folder}/${place.name}`
   const draft = `${path}.draft`
   await writeFileWhole(fileSystem, draft, content)
+  reach('log.file.drafted')
   await fileSystem.rename(draft, path)
+  reach('log.file.renamed')
   await fileSystem.syncFolder(place.folder)
+  reach('log.file.replaced')
 }
 
 /** Replaces a file's content in place. A crash before it resolves may leave anything. */

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import process from 'node:process'
+import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
 import { type FileLock, isMissing } from './file-system.ts'
 
@@ -27,9 +28,11 @@ export async function lockFile(path: string): Promise<FileLock> {
   const mine = JSON.stringify({ pid: process.pid, startedAt, nonce })
   const draft = `${path}.${nonce}`
   await writeFile(draft, mine)
+  reach('lock.drafted')
   try {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       if ((await linkIfFree(draft, path)) || (await takeOver({ path, draft, mine }))) {
+        reach('lock.linked')
         return { release: () => removeIfEqual(path, mine) }
       }
     }
@@ -48,13 +51,16 @@ async function takeOver({ path, draft, mine }: { path: string; draft: string; mi
   if (pid !== null) throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid })
   const claim = claimPath(path, last)
   if (!(await linkIfFree(draft, claim))) return false
+  reach('lock.claimed')
   const now = await readChain(path)
   if (now.length !== chain.length + 1 || !now.every((content, place) => content === (chain[place] ?? mine))) {
     await unlink(claim)
     return false
   }
   await rename(draft, path)
+  reach('lock.moved')
   for (const content of chain) await unlink(claimPath(path, content))
+  reach('lock.taken-over')
   return true
 }
 
@@ -141,5 +147,8 @@ async function readIfThere(path: string): Promise<string | null> {
 }
 
 async function removeIfEqual(path: string, content: string): Promise<void> {
-  if ((await readIfThere(path)) === content) await unlink(path)
+  if ((await readIfThere(path)) !== content) return
+  reach('lock.releasing')
+  await unlink(path)
+  reach('lock.released')
 }

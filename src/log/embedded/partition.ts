@@ -1,5 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/clock.ts'
+import { reach } from '../../base/crash-points.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
 import type { LogRecord, RecordInput } from '../log.ts'
 import { encodeBatch, readBatchHeader, setPartitionLeaderEpoch } from '../record-batch.ts'
@@ -160,8 +161,11 @@ export class Partition {
         const rolled = await this.#rollIfFull(this.#pending[0]!.batch.length)
         group = this.#takeGroup()
         const bytes = joinGroup(group)
+        reach('log.group.taken')
         await this.#writer.write(bytes)
+        reach('log.group.synced')
         this.#publish(bytes)
+        reach('log.group.published')
         for (const { baseOffset, resolve } of group) resolve(baseOffset)
         if (rolled) await this.enforceRetention()
       } catch (error) {

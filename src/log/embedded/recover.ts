@@ -1,3 +1,4 @@
+import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { File, FileSystem } from './file-system.ts'
 import { holdsLaterGroup, scanSegment } from './scan.ts'
@@ -27,6 +28,7 @@ export async function recoverSegments(fileSystem: FileSystem, folder: string): P
     else await recoverFull(fileSystem, segment, next)
   }
   await fileSystem.syncFolder(folder)
+  reach('log.recovery.done')
   return segments
 }
 
@@ -35,7 +37,9 @@ async function removeOrphans(fileSystem: FileSystem, folder: string, names: read
   const present = new Set(names)
   for (const name of names) {
     const match = /^(\d{20})\.(index|timeindex)$/.exec(name)
-    if (match !== null && !present.has(`${match[1]}.log`)) await fileSystem.remove(`${folder}/${name}`)
+    if (match === null || present.has(`${match[1]}.log`)) continue
+    await fileSystem.remove(`${folder}/${name}`)
+    reach('log.recovery.orphan-removed')
   }
 }
 
@@ -46,7 +50,9 @@ async function recoverFull(fileSystem: FileSystem, segment: Segment, next: Segme
     const range = { baseOffset: segment.baseOffset, sizeBytes }
     const end = await scanSegment(file, range, (batch) => segment.extend(batch))
     if (end.damage !== null) throw segment.corrupt(end.position, end.damage)
-    if (end.nextOffset === next.baseOffset) await segment.seal(fileSystem)
+    if (end.nextOffset !== next.baseOffset) return
+    await segment.seal(fileSystem)
+    reach('log.recovery.resealed')
   })
   if (segment.nextOffset === next.baseOffset) return
   const detail = `it ends before offset ${segment.nextOffset}, and the next segment begins at ${next.baseOffset}`
@@ -63,10 +69,13 @@ async function recoverNewest(fileSystem: FileSystem, segment: Segment): Promise<
       const damaged = { offset: end.nextOffset }
       if (holdsLaterGroup(tail, damaged)) throw segment.corrupt(end.position, end.damage)
       await file.truncate(end.position)
+      reach('log.recovery.truncated')
     }
     const group = await readBytes(file, end.groupPosition, end.position - end.groupPosition)
     await file.write(group, end.groupPosition)
+    reach('log.recovery.rewritten')
     await file.sync()
+    reach('log.recovery.synced')
   })
 }
 

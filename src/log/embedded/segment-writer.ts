@@ -1,3 +1,4 @@
+import { reach } from '../../base/crash-points.ts'
 import type { File, FileSystem } from './file-system.ts'
 import { Segment } from './segment.ts'
 
@@ -24,6 +25,7 @@ export class SegmentWriter {
   /** Writes a group of batches after what is durable, and resolves when it is durable too. */
   async write(group: Uint8Array): Promise<void> {
     await this.#file.write(group, this.#segment.sizeBytes)
+    reach('log.group.written')
     await this.#file.sync()
   }
 
@@ -32,12 +34,15 @@ export class SegmentWriter {
     const full = this.#segment
     const segment = new Segment(full.folder, full.nextOffset)
     const file = await this.#fileSystem.open(segment.path, 'write')
+    reach('log.roll.created')
     const fullFile = this.#file
     this.#file = file
     await fullFile.close()
     // Before anything in it counts as durable, its name must be.
     await this.#fileSystem.syncFolder(full.folder)
+    reach('log.roll.named')
     await full.seal(this.#fileSystem)
+    reach('log.roll.sealed')
     this.#segment = segment
     return segment
   }

@@ -1,3 +1,4 @@
+import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { BatchHeader } from '../record-batch.ts'
 import { type File, type FileSystem, readWhole, writeFileWhole } from './file-system.ts'
@@ -54,6 +55,7 @@ export class Segment {
     const extent = { sizeBytes: this.#sizeBytes, records: this.#nextOffset - this.baseOffset }
     const { offsets, times } = index.encode(extent)
     await writeFileWhole(fileSystem, this.#pathOf('index'), offsets)
+    reach('log.index.half-written')
     await writeFileWhole(fileSystem, this.#pathOf('timeindex'), times)
     this.#index = null
   }
@@ -77,12 +79,15 @@ export class Segment {
 
   /** The index files first: a log file without them is whole, and they are nothing without it. */
   async remove(fileSystem: FileSystem): Promise<void> {
+    reach('log.retention.begun')
     const names = new Set(await fileSystem.list(this.folder))
     for (const ending of ['index', 'timeindex', 'log']) {
       const name = `${segmentName(this.baseOffset)}.${ending}`
       if (names.has(name)) await fileSystem.remove(`${this.folder}/${name}`)
+      reach('log.retention.file-removed')
     }
     await fileSystem.syncFolder(this.folder)
+    reach('log.retention.removed')
   }
 
   corrupt(position: number, detail: string, options?: ErrorOptions): MillraceError {

@@ -1,3 +1,4 @@
+import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { TopicDescription, TopicOptions } from '../log.ts'
 import { type FileSystem, readWhole, writeAtomically, writeFileWhole } from './file-system.ts'
@@ -47,17 +48,22 @@ export async function createTopicFiles(
   logFolder: string,
   description: TopicDescription,
 ): Promise<void> {
+  reach('log.topic.begun')
   const folder = topicFolder(logFolder, description.topic)
   for (let partition = 0; partition < description.partitions; partition++) {
     const inside = partitionFolder(logFolder, description.topic, partition)
     await fileSystem.makeFolder(inside)
     await writeFileWhole(fileSystem, `${inside}/${'0'.repeat(20)}.log`, new Uint8Array(0))
     await fileSystem.syncFolder(inside)
+    reach('log.topic.partition-made')
   }
   await fileSystem.syncFolder(folder)
+  reach('log.topic.folder-synced')
   const content = Buffer.from(`${JSON.stringify({ version, ...description }, null, 2)}\n`)
   await writeAtomically(fileSystem, { folder, name: 'topic.json' }, content)
+  reach('log.topic.described')
   await fileSystem.syncFolder(`${logFolder}/topics`)
+  reach('log.topic.made')
 }
 
 /** The finished topics of a log, by name. */

@@ -1,6 +1,7 @@
 import { mkdir, open as openFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
+import { reach } from '../../../base/crash-points.ts'
 import { messageOf, MillraceError } from '../../../base/faults.ts'
 import { checkStoreKey } from '../check-key.ts'
 import type { OnlineStore, StoreChange } from '../online-store.ts'
@@ -33,6 +34,7 @@ export async function openEmbeddedOnlineStore(options: EmbeddedOnlineStoreOption
     // The names of a new folder and of the files in it are durable only once their folders are.
     await syncFolder(folder)
     await syncFolder(dirname(folder))
+    reach('store.opened')
     return new EmbeddedOnlineStore(database, { folder, mapBytesMax })
   } catch (error) {
     throw new MillraceError('STORE_OPEN_FAILED', { folder, detail: messageOf(error) }, { cause: error })
@@ -100,6 +102,7 @@ class EmbeddedOnlineStore implements OnlineStore {
     if (changes.length === 0) return
     await this.#checkRoom(changes)
     const database = this.#database
+    reach('store.commit.begun')
     try {
       await database.batch(() => {
         for (const [key, value] of changes) {
@@ -108,6 +111,7 @@ class EmbeddedOnlineStore implements OnlineStore {
           else void database.put(key, value)
         }
       })
+      reach('store.commit.done')
     } catch (error) {
       // After a failed sync nobody knows what the disk holds: no further write may build on it.
       const detail = await commitDetail(error)
