@@ -25,6 +25,12 @@ export const faults = {
     message: 'could not read definitions from {file}: {detail}',
     hint: 'Give a TypeScript or JavaScript module that exports entities, streams, feature views or feature services.',
   },
+  DEFINITIONS_MALFORMED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the definitions as data are refused at {path}: there is {came}',
+    hint: 'Allowed is {allowed}. `millrace plan definitions.ts --definitions` prints definitions as data.',
+  },
   SERVER_UNREACHABLE: {
     kind: 'external',
     retry: 'backoff',
@@ -102,7 +108,7 @@ export const faults = {
     kind: 'internal',
     retry: 'never',
     message: 'log segment {file} is damaged at byte {position}: {detail}',
-    hint: 'Only the newest segment may end in a torn batch; this damage is elsewhere. Restore the file from a backup; nothing after this point is read.',
+    hint: 'Only what was never made durable is ever cut off, and this is not that. `millrace doctor` says what is damaged; restore the folder from a backup. Nothing was changed.',
   },
   LOG_TOPIC_UNKNOWN: {
     kind: 'user',

@@ -5,7 +5,8 @@ import type { Clock } from '../../base/clock.ts'
 import { reach } from '../../base/crash-points.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
 import type { Log, LogRecord, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
-import { type FileLock, type FileSystem, readWhole, writeAtomically } from './file-system.ts'
+import { checkTopicsOfEnds, type DurableEnds, joinEnds, readEndMark, writeEndMark } from './end-mark.ts'
+import { type FileLock, type FileSystem, makeFolderDurably, readWhole, writeAtomically } from './file-system.ts'
 import { nodeFileSystem } from './node-file-system.ts'
 import { Partition } from './partition.ts'
 import {
@@ -30,6 +31,11 @@ export type EmbeddedLogOptions = {
   readonly appendBytesMax?: number
   /** The newest bytes of each partition that are kept in memory for readers. Default: 4 MiB. */
   readonly tailBytesMax?: number
+  /**
+   * Topic → ends that were durable once by other evidence, such as a checkpoint. Recovery then takes what is missing
+   * below them for damage, and cuts nothing off.
+   */
+  readonly durableEnds?: DurableEnds
   readonly fileSystem?: FileSystem
   /** Names a new log; must never give the same name twice. Default: a random UUID. */
   readonly makeId?: () => string
@@ -50,15 +56,19 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   const settings = makeSettings(options)
   const { folder, fileSystem } = settings
   return orFolderUnusable(folder, async () => {
-    await fileSystem.makeFolder(folder)
+    await makeFolderDurably(fileSystem, folder)
     const lock = await fileSystem.lock(`${folder}/lock`)
     const topics = new Map<string, Topic>()
     try {
       const id = await readOrMakeId(settings)
-      for (const description of await readTopicFiles(fileSystem, folder)) {
-        topics.set(description.topic, await openTopic(settings, description))
+      const marked = await readEndMark(fileSystem, folder, id)
+      const ends = joinEnds(marked, settings.durableEnds)
+      const descriptions = await readTopicFiles(fileSystem, folder)
+      checkTopicsOfEnds(folder, ends, (topic) => descriptions.find((one) => one.topic === topic)?.partitions ?? 0)
+      for (const description of descriptions) {
+        topics.set(description.topic, await openTopic(settings, description, ends))
       }
-      return new OpenLog(id, { settings, lock, topics })
+      return new OpenLog(id, { settings, lock, topics, marked })
     } catch (error) {
       const closed = new MillraceError('LOG_CLOSED', {})
       for (const topic of topics.values()) for (const partition of topic.partitions) await partition.close(closed)
@@ -72,22 +82,30 @@ type Settings = Required<EmbeddedLogOptions>
 
 type Topic = { readonly description: TopicDescription; readonly partitions: readonly Partition[] }
 
-type OpenParts = { readonly settings: Settings; readonly lock: FileLock; readonly topics: Map<string, Topic> }
+type OpenParts = {
+  readonly settings: Settings
+  readonly lock: FileLock
+  readonly topics: Map<string, Topic>
+  /** The ends that the folder's mark gave when it was opened. */
+  readonly marked: DurableEnds
+}
 
 class OpenLog implements EmbeddedLog {
   readonly id: string
   readonly #settings: Settings
   readonly #lock: FileLock
   readonly #topics: Map<string, Topic>
+  readonly #marked: DurableEnds
   #descriptions: readonly TopicDescription[] = []
   #creating: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
 
-  constructor(id: string, { settings, lock, topics }: OpenParts) {
+  constructor(id: string, { settings, lock, topics, marked }: OpenParts) {
     this.id = id
     this.#settings = settings
     this.#lock = lock
     this.#topics = topics
+    this.#marked = marked
     this.#describe()
   }
 
@@ -151,8 +169,24 @@ class OpenLog implements EmbeddedLog {
     const reason = new MillraceError('LOG_CLOSED', {})
     const partitions = [...this.#topics.values()].flatMap((topic) => topic.partitions)
     const outcomes = await Promise.allSettled(partitions.map((partition) => partition.close(reason)))
-    await this.#lock.release()
+    const whole = outcomes.every(({ status }) => status === 'fulfilled') && !partitions.some(({ stopped }) => stopped)
+    try {
+      if (whole) await this.#markEnds()
+    } finally {
+      await this.#lock.release()
+    }
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  /** Leaves a log that was stopped by a fault without a new mark: its disk is not to be relied upon. */
+  async #markEnds(): Promise<void> {
+    const { folder, fileSystem } = this.#settings
+    const ends = new Map([...this.#topics].map(([topic, { partitions }]) => [topic, partitions.map(({ end }) => end)]))
+    const known = [...ends].every(([topic, list]) =>
+      list.every((end, index) => end === this.#marked.get(topic)?.[index]),
+    )
+    if (known) return
+    await orFolderUnusable(folder, () => writeEndMark(fileSystem, folder, { log: this.id, ends }))
   }
 
   async #createTopic(topic: string, options: TopicOptions): Promise<void> {
@@ -168,7 +202,7 @@ class OpenLog implements EmbeddedLog {
     const { folder, fileSystem } = this.#settings
     await orFolderUnusable(folder, async () => {
       await createTopicFiles(fileSystem, folder, description)
-      this.#topics.set(topic, await openTopic(this.#settings, description))
+      this.#topics.set(topic, await openTopic(this.#settings, description, new Map()))
     })
     this.#describe()
   }
@@ -212,6 +246,7 @@ function makeSettings(options: EmbeddedLogOptions): Settings {
     recordBytesMax: mebibyte,
     appendBytesMax: 64 * mebibyte,
     tailBytesMax: 4 * mebibyte,
+    durableEnds: new Map(),
     fileSystem: nodeFileSystem,
     makeId: randomUUID,
     ...options,
@@ -244,14 +279,14 @@ async function readOrMakeId({ folder, fileSystem, makeId }: Settings): Promise<s
   return id
 }
 
-async function openTopic(settings: Settings, description: TopicDescription): Promise<Topic> {
+async function openTopic(settings: Settings, description: TopicDescription, ends: DurableEnds): Promise<Topic> {
   const { topic, retentionMs } = description
   const { segmentBytes, tailBytesMax, fileSystem, clock } = settings
   const partitions: Partition[] = []
   try {
     for (let partition = 0; partition < description.partitions; partition++) {
       const folder = partitionFolder(settings.folder, topic, partition)
-      const place = { topic, partition, folder, retentionMs }
+      const place = { topic, partition, folder, retentionMs, durableEnd: ends.get(topic)?.[partition] ?? 0 }
       partitions.push(await Partition.open({ ...place, segmentBytes, tailBytesMax, fileSystem, clock }))
     }
   } catch (error) {

@@ -1,5 +1,7 @@
 import { reach } from '../../base/crash-points.ts'
 
+import { dirname } from 'node:path'
+
 /**
  * What the embedded log asks of a file system, and no more, so that the simulator can stand in for the disk.
  *
@@ -37,6 +39,24 @@ export interface File {
 
 export interface FileLock {
   release(): Promise<void>
+}
+
+/** Makes a folder and those above it that are missing, and makes the names of all these durable. */
+export async function makeFolderDurably(fileSystem: FileSystem, path: string): Promise<void> {
+  const made: string[] = []
+  for (let at = path; !(await isFolder(fileSystem, at)) && at !== dirname(at); at = dirname(at)) made.push(at)
+  await fileSystem.makeFolder(path)
+  for (const one of made) await fileSystem.syncFolder(dirname(one))
+}
+
+async function isFolder(fileSystem: FileSystem, path: string): Promise<boolean> {
+  try {
+    await fileSystem.list(path)
+    return true
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
+  }
 }
 
 /** The whole content, or null when there is no such file. */

@@ -18,6 +18,8 @@ export type PartitionOptions = {
   readonly partition: number
   readonly folder: string
   readonly retentionMs: number | null
+  /** Records below this offset were durable once: that they are not whole is damage, not a torn write. */
+  readonly durableEnd: number
   readonly segmentBytes: number
   readonly tailBytesMax: number
   readonly fileSystem: FileSystem
@@ -59,7 +61,7 @@ export class Partition {
 
   /** Recovers what the folder holds, and removes what is past its retention. Throws `LOG_CORRUPT`. */
   static async open(options: PartitionOptions): Promise<Partition> {
-    const segments = await recoverSegments(options.fileSystem, options.folder)
+    const segments = await recoverSegments(options.fileSystem, options)
     const newest = segments.at(-1)
     assert(newest !== undefined, 'a recovered partition has a segment')
     const partition = new Partition(options, segments, await SegmentWriter.open(options.fileSystem, newest))
@@ -78,6 +80,11 @@ export class Partition {
 
   get end(): number {
     return this.#segments.at(-1)!.nextOffset
+  }
+
+  /** Whether a failed write has stopped it. */
+  get stopped(): boolean {
+    return this.#failure !== null
   }
 
   /** Encodes the records before it returns: the caller may reuse their bytes. */

@@ -1,4 +1,4 @@
-import type { File, FileSystem } from './file-system.ts'
+import { type File, type FileSystem, isMissing } from './file-system.ts'
 
 /**
  * Lets a log be looked at while another process writes it: takes no lock and changes nothing on disk. Repairs that
@@ -8,7 +8,15 @@ import type { File, FileSystem } from './file-system.ts'
 export function readOnlyFileSystem(fileSystem: FileSystem): FileSystem {
   const nothing = (): Promise<void> => Promise.resolve()
   return {
-    open: async (path) => new ReadOnlyFile(await fileSystem.open(path, 'read')),
+    open: async (path, mode) => {
+      try {
+        return new ReadOnlyFile(await fileSystem.open(path, 'read'))
+      } catch (error) {
+        // What would be created, such as an index that is missing, is written to nowhere.
+        if (mode === 'write' && isMissing(error)) return nowhere
+        throw error
+      }
+    },
     makeFolder: nothing,
     list: (folder) => fileSystem.list(folder),
     rename: nothing,
@@ -16,6 +24,15 @@ export function readOnlyFileSystem(fileSystem: FileSystem): FileSystem {
     syncFolder: nothing,
     lock: () => Promise.resolve({ release: nothing }),
   }
+}
+
+const nowhere: File = {
+  sizeBytes: () => Promise.resolve(0),
+  read: () => Promise.resolve(0),
+  write: () => Promise.resolve(),
+  truncate: () => Promise.resolve(),
+  sync: () => Promise.resolve(),
+  close: () => Promise.resolve(),
 }
 
 class ReadOnlyFile implements File {

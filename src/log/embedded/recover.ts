@@ -1,7 +1,7 @@
 import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { File, FileSystem } from './file-system.ts'
-import { holdsLaterGroup, scanSegment } from './scan.ts'
+import { holdsLaterGroup, type ScanEnd, scanSegment } from './scan.ts'
 import { readBytes, Segment, segmentsAmong } from './segment.ts'
 
 /**
@@ -10,11 +10,15 @@ import { readBytes, Segment, segmentsAmong } from './segment.ts'
  * 1. Full segments must be whole and follow each other without a gap. Their index files tell; where one is missing or
  *    damaged, the segment is scanned and the files are written again.
  * 2. The newest segment is scanned. What comes after its last whole batch is cut off if it can be a write that was
- *    never made durable; anything else is `LOG_CORRUPT`.
+ *    never made durable; anything else is `LOG_CORRUPT`, and so is a partition that ends before `durableEnd`.
  * 3. The last group is written and synced once more. It may be whole only in the system's memory: the process may have
  *    died before the sync, or the sync may have failed, after which the system takes such pages for clean.
  */
-export async function recoverSegments(fileSystem: FileSystem, folder: string): Promise<readonly Segment[]> {
+export async function recoverSegments(
+  fileSystem: FileSystem,
+  place: { readonly folder: string; readonly durableEnd: number },
+): Promise<readonly Segment[]> {
+  const { folder, durableEnd } = place
   const names = await fileSystem.list(folder)
   const bases = segmentsAmong(names)
   if (bases.length === 0) {
@@ -24,7 +28,7 @@ export async function recoverSegments(fileSystem: FileSystem, folder: string): P
   const segments = bases.map((baseOffset) => new Segment(folder, baseOffset))
   for (const [place, segment] of segments.entries()) {
     const next = segments[place + 1]
-    if (next === undefined) await recoverNewest(fileSystem, segment)
+    if (next === undefined) await recoverNewest(fileSystem, segment, durableEnd)
     else await recoverFull(fileSystem, segment, next)
   }
   await fileSystem.syncFolder(folder)
@@ -59,11 +63,12 @@ async function recoverFull(fileSystem: FileSystem, segment: Segment, next: Segme
   throw segment.corrupt(segment.sizeBytes, detail)
 }
 
-async function recoverNewest(fileSystem: FileSystem, segment: Segment): Promise<void> {
+async function recoverNewest(fileSystem: FileSystem, segment: Segment, durableEnd: number): Promise<void> {
   await withFile(fileSystem, { path: segment.path, mode: 'write' }, async (file) => {
     const sizeBytes = await file.sizeBytes()
     const range = { baseOffset: segment.baseOffset, sizeBytes }
     const end = await scanSegment(file, range, (batch) => segment.extend(batch))
+    if (end.nextOffset < durableEnd) throw segment.corrupt(end.position, describeLoss(end, durableEnd))
     if (end.damage !== null) {
       const tail = await readBytes(file, end.position, sizeBytes - end.position)
       const damaged = { offset: end.nextOffset }
@@ -77,6 +82,12 @@ async function recoverNewest(fileSystem: FileSystem, segment: Segment): Promise<
     await file.sync()
     reach('log.recovery.synced')
   })
+}
+
+/** What is said of a segment that ends, or goes on unreadably, before what was durable in it. */
+export function describeLoss({ nextOffset, damage }: ScanEnd, durableEnd: number): string {
+  const loss = `offsets ${nextOffset} to ${durableEnd - 1} were durable and are gone`
+  return damage === null ? loss : `${loss}: ${damage}`
 }
 
 async function withFile(

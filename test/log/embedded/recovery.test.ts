@@ -30,6 +30,13 @@ async function diskWith(groups: readonly (readonly number[])[], segmentBytes?: n
   return fileSystem
 }
 
+/** As `diskWith`, but the process was killed instead of closing the log: there is no mark of how far it was durable. */
+async function killedDiskWith(groups: readonly (readonly number[])[]): Promise<MemoryFileSystem> {
+  const fileSystem = await diskWith(groups)
+  await fileSystem.remove('/log/ends.json')
+  return fileSystem
+}
+
 async function valuesOf(log: EmbeddedLog): Promise<(string | null)[]> {
   return values(await readAll(log, 't'))
 }
@@ -43,7 +50,7 @@ describe('opening a log', () => {
     for (let size = lastAt; size < whole.length; size++) {
       for (const rest of [0, whole.length - size]) {
         // Cut short, or grown to its full length before the content arrived.
-        const disk = await diskWith([[2], [3]])
+        const disk = await killedDiskWith([[2], [3]])
         const torn = new Uint8Array(size + rest)
         torn.set(whole.subarray(0, size))
         disk.setContent(segment(0), torn)
@@ -62,7 +69,7 @@ describe('opening a log', () => {
   test('refuses any flipped bit before the last group', async () => {
     const whole = (await diskWith([[2], [1, 2], [1]])).content(segment(0))
     const lastGroupAt = whole.length - encodeBatch(numbered(5, 1), 5).length
-    const disk = await diskWith([[2], [1, 2], [1]])
+    const disk = await killedDiskWith([[2], [1, 2], [1]])
     for (let bit = 0; bit < lastGroupAt * 8; bit++) {
       const flipped = Uint8Array.from(whole)
       flipped[bit >> 3]! ^= 1 << (bit & 7)
@@ -73,7 +80,7 @@ describe('opening a log', () => {
   })
 
   test('takes a hole in a group that was never durable for a torn tail, though whole batches follow it', async () => {
-    const disk = await diskWith([[2], [1, 1, 1]])
+    const disk = await killedDiskWith([[2], [1, 1, 1]])
     const content = disk.content(segment(0))
     const groupAt = encodeBatch(numbered(0, 2), 0).length
     const secondAt = groupAt + encodeBatch(numbered(2, 1), 2).length
@@ -91,7 +98,7 @@ describe('opening a log', () => {
     const value = encodeBatch(numbered(0, 1), 900)
     setPartitionLeaderEpoch(value, 0)
     await log.append('t', 0, [{ key: null, value, timestampMs: 0 }])
-    await log.close()
+    disk.killProcess()
     const content = disk.content(segment(0))
     content[20]! ^= 1
     disk.setContent(segment(0), content)
