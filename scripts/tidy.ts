@@ -19,9 +19,23 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   stream: ['base', 'schema', 'kernel', 'plan', 'log', 'store'],
   dataset: ['base', 'schema', 'kernel', 'plan', 'log', 'store'],
   serve: ['base', 'schema', 'kernel', 'plan', 'store'],
+  registry: ['base', 'schema', 'definition', 'kernel', 'plan', 'log'],
   monitor: ['base', 'schema', 'kernel', 'plan'],
-  app: ['base', 'schema', 'definition', 'kernel', 'plan', 'log', 'store', 'stream', 'dataset', 'serve', 'monitor'],
-  cli: ['base', 'plan', 'monitor', 'app'],
+  app: [
+    'base',
+    'schema',
+    'definition',
+    'kernel',
+    'plan',
+    'log',
+    'store',
+    'stream',
+    'dataset',
+    'serve',
+    'registry',
+    'monitor',
+  ],
+  cli: ['base', 'plan', 'registry', 'monitor', 'app'],
 }
 
 /** Of a port's folder, what others may import: the port. Adapters are opened by `app` alone. */
