@@ -30,6 +30,8 @@ export interface FeatureView<
   readonly where: Expression | null
   readonly ttl: string | null
   readonly horizon: string
+  /** Left out where nothing is emitted: what was declared before there was such a thing keeps its plan's hash. */
+  readonly emit?: 'event' | { readonly every: string; readonly idle: string }
   readonly features: Features
 }
 
@@ -118,8 +120,17 @@ export interface FeatureViewOptions<Keys extends Fields, F extends Fields, Featu
   readonly ttl?: Duration
   /** How far before a key's newest event a read may lie and still be exact. Default: 1 hour. */
   readonly horizon?: Duration
+  /** Whether finished values also go out to the topic `feature-events.<view>`. Default: they do not. */
+  readonly emit?: Emit
   readonly features: (on: Aggregations<F>) => Features
 }
+
+/**
+ * When finished values go out: after each applied event, for its key; or at every multiple of an interval of event
+ * time, for each key with an event in it, once no accepted event can fall before it any more. A partition that has
+ * been silent for `idle` while others went on (default 5 minutes, by the records' own timestamps) is not waited for.
+ */
+export type Emit = 'event' | { readonly every: Duration; readonly idle?: Duration }
 
 /** `featureView('spending', { from: payments, by: customer, features: (on) => ({ … }) })` */
 export function featureView<
@@ -141,8 +152,13 @@ export function featureView<
     where: options.where === undefined ? null : options.where(eventExpressions()).tree,
     ttl: options.ttl ?? null,
     horizon: options.horizon ?? '1h',
+    ...(options.emit === undefined ? {} : { emit: emitRule(options.emit) }),
     features: Object.freeze(options.features(makeAggregations(null))),
   })
+}
+
+function emitRule(emit: Emit): NonNullable<FeatureView['emit']> {
+  return typeof emit === 'object' && emit !== null ? Object.freeze({ idle: '5m', ...emit }) : emit
 }
 
 type LooseWindow = { readonly over: string; readonly offset?: string } & AggregateOptions

@@ -1,4 +1,4 @@
-import { parseDuration } from '../base/duration.ts'
+import { formatDuration, parseDuration } from '../base/duration.ts'
 import { canonicalJson } from '../base/hash.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
 import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
@@ -16,7 +16,7 @@ import { FaultList } from './faults.ts'
 import { callKey, distinctCalls } from './fingerprint.ts'
 import { checkDuration, checkName } from './check-names.ts'
 import { eventLeaf } from './event-leaf.ts'
-import type { FeaturePlan, KeyColumn, Projection, ViewPlan } from './plan.ts'
+import type { EmitPlan, FeaturePlan, KeyColumn, Projection, ViewPlan } from './plan.ts'
 
 /** A view but for its fingerprint, and what that is made of. */
 export type CompiledView = {
@@ -33,6 +33,7 @@ export function compileView(view: FeatureView, faults: FaultList): CompiledView 
   const keys = compileKeys(view, faults)
   const horizonMs = checkDuration(`${path}.horizon`, view.horizon, faults)
   const ttlMs = view.ttl === null ? null : checkDuration(`${path}.ttl`, view.ttl, faults)
+  const emit = compileEmit(view, horizonMs, faults)
   const where = compileWhere(view, faults)
   const builder = makeProgramBuilder(view.from, horizonWithSkew(view, horizonMs))
   const calls = distinctCalls(Object.values(view.features).map(({ tree }) => liftLists(tree)))
@@ -60,6 +61,7 @@ export function compileView(view: FeatureView, faults: FaultList): CompiledView 
     program,
     features: compiled.map(({ plan }) => plan),
     ttlMs,
+    emit,
     empty: finish(emptyAggregates(program)),
     projection,
     project: makeProject(
@@ -83,6 +85,38 @@ export function compileView(view: FeatureView, faults: FaultList): CompiledView 
  */
 function horizonWithSkew(view: FeatureView, horizonMs: number): number {
   return Math.max(horizonMs, (parseDuration(view.from.future) ?? 0) + 1)
+}
+
+/** Emitted values are as of an instant that lies behind the newest event of a key: so far back a read must be exact. */
+function compileEmit(view: FeatureView, horizonMs: number, faults: FaultList): EmitPlan | null {
+  const { emit, from } = view
+  if (emit === undefined) return null
+  const path = `${view.name}.emit`
+  const behindMs = parseDuration(from.lateness) ?? 0
+  if (emit === 'event') {
+    if (horizonWithSkew(view, horizonMs) < behindMs) {
+      const fault = `it is ${view.horizon}, and an event may be ${from.lateness} behind the newest of its key`
+      faults.add(`${view.name}.horizon`, fault, `at least ${from.lateness} for a view that emits: the lateness`)
+    }
+    return { per: 'event' }
+  }
+  if (typeof emit !== 'object' || emit === null) {
+    faults.add(path, `${JSON.stringify(emit)} is no way to emit`, `'event', or { every: '1m' }`)
+    return null
+  }
+  for (const name of Object.keys(emit)) {
+    const declared = ['every', 'idle']
+    if (!declared.includes(name)) faults.unknown(`${path}.${name}`, 'option', { name, declared })
+  }
+  const everyMs = checkDuration(`${path}.every`, emit.every, faults)
+  const idleMs = checkDuration(`${path}.idle`, emit.idle, faults)
+  if (parseDuration(emit.every) === 0) faults.add(`${path}.every`, 'the interval has no length', 'at least 1ms')
+  if (horizonWithSkew(view, horizonMs) < behindMs + idleMs) {
+    const waits = formatDuration(behindMs + idleMs)
+    const fault = `it is ${view.horizon}, and an interval may wait until its key is ${waits} further`
+    faults.add(`${view.name}.horizon`, fault, `at least ${waits}: the lateness and emit.idle`)
+  }
+  return { per: 'interval', everyMs, idleMs }
 }
 
 function compileKeys(view: FeatureView, faults: FaultList): KeyColumn[] {

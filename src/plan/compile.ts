@@ -11,7 +11,7 @@ import { type CompiledView, compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
-import { deadLetterTopic, lateTopic } from './topics.ts'
+import { deadLetterTopic, featureEventsPrefix, lateTopic } from './topics.ts'
 
 /**
  * Checks definitions, with everything they refer to, and compiles them. Throws `DEFINITION` with all faults at once.
@@ -136,6 +136,10 @@ function checkStream(stream: Stream, faults: FaultList): void {
       `"${stream.topic}" is where rejected events go`,
       'another topic: a stream must not feed itself',
     )
+  }
+  if (stream.topic.startsWith(featureEventsPrefix)) {
+    const fault = `"${stream.topic}" is where finished values of a view go`
+    faults.add(`${path}.topic`, fault, 'another topic: a stream must not feed itself')
   }
   checkFields(`${path}.fields`, stream.fields, faults)
   checkColumn(stream, { part: 'time', name: stream.time, kinds: ['timestamp'], required: true }, faults)

@@ -1,7 +1,8 @@
 import { formatDuration } from '../base/duration.ts'
 import { nameOfType } from '../schema/value-type.ts'
 import { pathOf } from '../schema/field.ts'
-import type { Plan, StreamPlan, ViewPlan } from './plan.ts'
+import type { EmitPlan, Plan, StreamPlan, ViewPlan } from './plan.ts'
+import { featureEventsTopic } from './topics.ts'
 
 /** The plan for people: topics, streams with their verdict rules, views with windows and bounds, services. */
 export function explainPlan(plan: Plan): string {
@@ -55,9 +56,15 @@ function explainView(view: ViewPlan): string {
     `  exact      to the millisecond, for reads back to ${formatDuration(program.horizonMs)} before a key's newest event`,
     `  per key    ${keptText(program)}`,
     `  ttl        ${view.ttlMs === null ? 'none' : formatDuration(view.ttlMs)}`,
+    ...(view.emit === null ? [] : [`  emits      ${emitText(view, view.emit)}`]),
     '  features',
     ...table(rows).map((line) => `    ${line}`),
   ].join('\n')
+}
+
+function emitText({ name }: ViewPlan, emit: EmitPlan): string {
+  const when = emit.per === 'event' ? 'after each event' : `at every ${formatDuration(emit.everyMs)} of event time`
+  return `finished values ${when} to ${featureEventsTopic(name)}`
 }
 
 /** What is kept per key: it grows with the events of the longest window, and with nothing else. */
@@ -102,7 +109,7 @@ export function planSummary(plan: Plan): unknown {
         ...rules,
       }
     }),
-    views: plan.views.map(({ name, stream, entity, keys, program, features, ttlMs }) => ({
+    views: plan.views.map(({ name, stream, entity, keys, program, features, ttlMs, emit }) => ({
       name,
       stream,
       entity,
@@ -110,6 +117,7 @@ export function planSummary(plan: Plan): unknown {
       keptMs: program.spanMs + program.horizonMs,
       horizonMs: program.horizonMs,
       ttlMs,
+      emit: emit === null ? null : { ...emit, topic: featureEventsTopic(name) },
       windows: program.windows,
       features: features.map((feature) => ({ ...feature, type: nameOfType(feature.type) })),
     })),

@@ -52,6 +52,8 @@ export type ViewPlan = {
   readonly program: ViewProgram
   readonly features: readonly FeaturePlan[]
   readonly ttlMs: number | null
+  /** When finished values go out to the topic `feature-events.<view>`; null: never. No state depends on it. */
+  readonly emit: EmitPlan | null
   /** The values of a key without events. */
   readonly empty: readonly FeatureValue[]
   readonly projection: Projection
@@ -60,6 +62,14 @@ export type ViewPlan = {
   /** From the values of the program's aggregates to those of the features. */
   finish(aggregates: readonly FeatureValue[]): FeatureValue[]
 }
+
+/**
+ * After each applied event; or at the multiples of an interval of event time, for the keys with an event in it. There
+ * a silent partition is waited for until others are `idleMs` ahead of it, by the records' own timestamps.
+ */
+export type EmitPlan =
+  | { readonly per: 'event' }
+  | { readonly per: 'interval'; readonly everyMs: number; readonly idleMs: number }
 
 /** How a row reaches a view. */
 export type Projection = {

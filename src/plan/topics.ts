@@ -1,3 +1,10 @@
 /** Where the engine puts what it does not accept. No stream may read from them: it would feed on itself. */
 export const deadLetterTopic = 'dead-letter-queue'
 export const lateTopic = 'late-events'
+
+/** Where the finished values of a view go that declares `emit`. */
+export function featureEventsTopic(view: string): string {
+  return `${featureEventsPrefix}${view}`
+}
+
+export const featureEventsPrefix = 'feature-events.'
