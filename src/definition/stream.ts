@@ -13,6 +13,9 @@ export interface Stream<Name extends string = string, F extends Fields = Fields>
   readonly lateness: string
   readonly dedupe: string
   readonly future: string
+  /** Left out where there is none, as is the retention: what was declared before these keeps its plan's hash. */
+  readonly history?: { readonly until: string; readonly from: string | null; readonly topic: string | null }
+  readonly retention?: string | { readonly keep: string; readonly rebuild: 'warming' }
 }
 
 type NamesOf<F extends Fields, Kind extends FieldKind> = {
@@ -41,6 +44,26 @@ export interface StreamOptions<F extends Fields> {
   readonly dedupe?: Duration
   /** How far an event may be ahead of the time at which its record was produced. Default: 5 minutes. */
   readonly future?: Duration
+  /** What came before the log began, and lies in files: `millrace bootstrap` brings it in. Default: nothing. */
+  readonly history?: StreamHistory
+  /**
+   * How long the topic keeps its records: at least the longest window with offset and horizon, the lateness and
+   * `future`. A view with a lifetime window cannot be rebuilt from less than everything; `rebuild: 'warming'` says that
+   * its values may then be `WARMING` for ever. Default: records are kept for ever.
+   */
+  readonly retention?: Duration | { readonly keep: Duration; readonly rebuild: 'warming' }
+}
+
+export type StreamHistory = {
+  /**
+   * The hand-over point, ISO 8601 with a zone. Events before it come from files and are late in the topic; those at or
+   * after it come by the topic and are late in the files. The files hold every event up to here.
+   */
+  readonly until: string
+  /** The instant from which on the files hold every event. Default: the first event that ever was. */
+  readonly from?: string
+  /** Where the imported events lie. Default: `history.` and the stream's topic. Another one starts another import. */
+  readonly topic?: string
 }
 
 /** `stream('payments', { fields: { …, at: timestamp() }, time: 'at', id: 'paymentId', lateness: '10m' })` */
@@ -59,7 +82,13 @@ export function stream<const Name extends string, const F extends Fields>(
     lateness: options.lateness,
     dedupe: options.dedupe ?? longer(options.lateness, '1h'),
     future: options.future ?? '5m',
+    ...(options.history === undefined ? {} : { history: historyOf(options.history) }),
+    ...(options.retention === undefined ? {} : { retention: options.retention }),
   })
+}
+
+function historyOf({ until, from, topic }: StreamHistory): NonNullable<Stream['history']> {
+  return Object.freeze({ until, from: from ?? null, topic: topic ?? null })
 }
 
 function longer(one: Duration, other: Duration): Duration {

@@ -6,11 +6,13 @@ import type { Stream } from '../definition/stream.ts'
 import { makeEventDecoder } from '../schema/decode.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
 import { nameOfType, typeOfField } from '../schema/value-type.ts'
-import { checkDuration, checkName } from './check-names.ts'
+import { checkDuration, checkName, checkTopic } from './check-names.ts'
 import { type CompiledView, compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
+import { compileRetention, retentionFaults } from './retention.ts'
+import { checkHistoryTopics, compileHistory } from './stream-history.ts'
 import { deadLetterTopic, featureEventsPrefix, lateTopic } from './topics.ts'
 
 /**
@@ -23,10 +25,15 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
   const found = gather(definitions, faults)
   const checked = new Map<FeatureView, CompiledView>()
   for (const stream of found.streams) checkStream(stream, faults)
+  checkHistoryTopics(found.streams, faults)
   for (const entity of found.entities) checkEntity(entity, faults)
   for (const view of found.views) {
     const compiled = compileView(view, faults)
     if (compiled !== null) checked.set(view, compiled)
+  }
+  for (const stream of found.streams) {
+    const own = found.views.filter(({ from }) => from === stream).flatMap((view) => checked.get(view)?.plan ?? [])
+    checkRetention(stream, own, faults)
   }
   for (const service of found.services) checkService(service, faults)
   if (found.views.length === 0) faults.add('definitions', 'there is no feature view', 'declare at least one')
@@ -117,19 +124,12 @@ function describable(found: Found): Readonly<Record<string, unknown>> {
   }
 }
 
-const topicPattern = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 const fieldCountMax = 1_000
 
 function checkStream(stream: Stream, faults: FaultList): void {
   const path = stream.name
   checkName(path, 'stream', stream.name, faults)
-  if (!topicPattern.test(stream.topic)) {
-    faults.add(
-      `${path}.topic`,
-      `${JSON.stringify(stream.topic)} is no topic`,
-      '1 to 249 letters, digits, ".", "_", "-"',
-    )
-  }
+  checkTopic(`${path}.topic`, stream.topic, faults)
   if (stream.topic === deadLetterTopic || stream.topic === lateTopic) {
     faults.add(
       `${path}.topic`,
@@ -150,12 +150,22 @@ function checkStream(stream: Stream, faults: FaultList): void {
   const latenessMs = checkDuration(`${path}.lateness`, stream.lateness, faults)
   const dedupeMs = checkDuration(`${path}.dedupe`, stream.dedupe, faults)
   checkDuration(`${path}.future`, stream.future, faults)
+  compileHistory(stream, faults)
   if (stream.id !== null && dedupeMs < latenessMs) {
     faults.add(
       `${path}.dedupe`,
       `ids are remembered for ${stream.dedupe}, less than the lateness ${stream.lateness}`,
       'remember them at least as long, or a resent event would count twice',
     )
+  }
+}
+
+function checkRetention(stream: Stream, own: readonly CompiledView['plan'][], faults: FaultList): void {
+  const before = faults.list.length
+  const retention = compileRetention(stream, faults)
+  if (retention === null || faults.list.length > before) return
+  for (const { fault, hint } of retentionFaults(retention.keepMs, { rules: rulesOf(stream), retention }, own)) {
+    faults.add(`${stream.name}.retention`, fault, hint)
   }
 }
 
@@ -258,18 +268,25 @@ function compileStream(stream: Stream, own: readonly OwnView[]): Omit<StreamPlan
     placement:
       id !== null && stream.key.every((name) => stream.fields[name]?.presence !== 'required') ? [...key, id] : key,
     keyColumns: [...new Set([...(id === null ? [] : [id]), ...key, ...keyColumns])],
-    rules: {
-      latenessMs: checkDuration('', stream.lateness, none),
-      dedupeMs: checkDuration('', stream.dedupe, none),
-      futureMs: checkDuration('', stream.future, none),
-    },
+    rules: rulesOf(stream),
+    history: compileHistory(stream, none),
+    retention: compileRetention(stream, none),
+  }
+}
+
+function rulesOf(stream: Stream): StreamPlan['rules'] {
+  const none = new FaultList()
+  return {
+    latenessMs: checkDuration('', stream.lateness, none),
+    dedupeMs: checkDuration('', stream.dedupe, none),
+    futureMs: checkDuration('', stream.future, none),
   }
 }
 
 /** What the verdicts of a stream depend on. Of the columns with bounded text only those that can be too long. */
 function streamContent(
   stream: Stream,
-  plan: Pick<StreamPlan, 'topic' | 'rules' | 'keyColumns'>,
+  plan: Pick<StreamPlan, 'topic' | 'rules' | 'keyColumns' | 'history'>,
 ): Readonly<Record<string, unknown>> {
   const names = Object.keys(stream.fields)
   return {
@@ -279,6 +296,7 @@ function streamContent(
     id: stream.id,
     rules: plan.rules,
     bounded: plan.keyColumns
+    ...(plan.history === null ? {} : { history: plan.history }),
       .map((column) => names[column]!)
       .filter((name) => stream.fields[name]!.kind === 'string')
       .sort(),

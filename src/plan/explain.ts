@@ -1,6 +1,7 @@
 import { formatDuration } from '../base/duration.ts'
 import { nameOfType } from '../schema/value-type.ts'
 import { pathOf } from '../schema/field.ts'
+import { formatInstant } from '../schema/instant.ts'
 import type { EmitPlan, Plan, StreamPlan, ViewPlan } from './plan.ts'
 import { featureEventsTopic } from './topics.ts'
 
@@ -16,7 +17,8 @@ export function explainPlan(plan: Plan): string {
   ].join('\n')
 }
 
-function explainStream({ name, topic, fields, time, id, placement, rules }: StreamPlan): string {
+function explainStream(stream: StreamPlan): string {
+  const { name, topic, fields, time, id, placement, rules } = stream
   const names = Object.keys(fields)
   const rows = names.map((field) => {
     const { kind, scale, presence } = fields[field]!
@@ -30,9 +32,24 @@ function explainStream({ name, topic, fields, time, id, placement, rules }: Stre
     `  placed by  ${placedBy(names, placement) ?? 'the bytes of the event'}`,
     `  time       ${names[time]}, late after ${formatDuration(rules.latenessMs)}, refused ${formatDuration(rules.futureMs)} ahead`,
     `  dedupe     ${dedupe}`,
+    ...pastLines(stream),
     '  fields',
     ...table(rows).map((line) => `    ${line}`),
   ].join('\n')
+}
+
+/** Where the past comes from, and how long it stays, where a stream says so. */
+function pastLines({ history, retention }: StreamPlan): string[] {
+  const lines: string[] = []
+  if (history !== null) {
+    const from = history.fromMs === null ? '' : `from ${formatInstant(history.fromMs)} `
+    lines.push(`  history    events ${from}before ${formatInstant(history.untilMs)} from files, in ${history.topic}`)
+  }
+  if (retention !== null) {
+    const rebuild = retention.rebuild === 'exact' ? '' : '; values of a rebuilt state may be WARMING'
+    lines.push(`  kept for   ${formatDuration(retention.keepMs)}${rebuild}`)
+  }
+  return lines
 }
 
 /** The first of these fields that is not null; null: none is declared. */
@@ -94,7 +111,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
 export function planSummary(plan: Plan): unknown {
   return {
     hash: plan.hash,
-    streams: plan.streams.map(({ name, topic, fields, time, id, placement, rules }) => {
+    streams: plan.streams.map(({ name, topic, fields, time, id, placement, rules, history, retention }) => {
       const names = Object.keys(fields)
       return {
         name,
@@ -107,6 +124,8 @@ export function planSummary(plan: Plan): unknown {
         id: id === null ? null : names[id],
         placement: placement.map((column) => names[column]),
         ...rules,
+        history,
+        retention,
       }
     }),
     views: plan.views.map(({ name, stream, entity, keys, program, features, ttlMs, emit }) => ({

@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { formatDuration } from '../base/duration.ts'
 import { murmur2 } from '../base/murmur2.ts'
-import { Judge, type SeenIds } from '../kernel/verdict.ts'
+import { Judge, type SeenIds, type VerdictRules } from '../kernel/verdict.ts'
 import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
@@ -12,24 +12,50 @@ export type SourceRecord = {
   readonly offset: number
   readonly timestampMs: number
   readonly value: Uint8Array | null
+  readonly headers?: readonly (readonly [name: string, value: Uint8Array])[]
 }
+
+/** The two topics of a stream: of events as they come, and of events from files, before the hand-over point. */
+export type SourceKind = 'live' | 'history'
+
+/** A header of the record that ends each partition of a history. */
+export const historyMark = 'millrace.history-complete'
+
+/** Why an event is late whatever the watermark is: the time of the other source, before all, or after the end mark. */
+export type Outside = 'before the hand-over' | 'after the hand-over' | 'before the history' | 'history complete'
 
 export type Taken =
   | { readonly verdict: 'accepted'; readonly event: AcceptedEvent }
   | { readonly verdict: 'duplicate'; readonly conflict: boolean }
-  | { readonly verdict: 'late'; readonly ts: number; readonly watermark: number }
+  | { readonly verdict: 'late'; readonly ts: number; readonly watermark: number; readonly outside: Outside | null }
   | { readonly verdict: 'refused'; readonly refusals: readonly Refusal[] }
 
 /** What of an event decides about it later: kept by the checkpoint beside the watermark. */
 export type RememberedId = { readonly id: string | number; readonly ts: number; readonly hash: number }
 
-/** Partitions and offsets that fit into one exact number, partition first: the tie of events without an id. */
+/**
+ * Partitions and offsets that fit into one exact number, partition first: the tie of events without an id. Those of a
+ * history are negative: it comes before everything that is live.
+ */
 const offsetMax = 2 ** 42
 const partitionMax = 2 ** 10
 
-export function coordinateTie(partition: number, offset: number): number {
+export function coordinateTie(source: SourceKind, partition: number, offset: number): number {
   assert(partition < partitionMax && offset < offsetMax, 'source coordinates fit into a safe integer')
-  return partition * offsetMax + offset
+  const place = partition * offsetMax + offset
+  return source === 'live' ? place : place - offsetMax * partitionMax
+}
+
+/**
+ * What a source is judged by. Files have no order of arrival: in a history no event is too late, and the first of an id
+ * wins however old it is. Where a stream has a history, each instant belongs to one of the two sources.
+ */
+function rulesOf({ rules, history }: StreamPlan, source: SourceKind): VerdictRules {
+  const { latenessMs, dedupeMs } = rules
+  if (source === 'live') return history === null ? rules : { latenessMs, dedupeMs, fromMs: history.untilMs }
+  assert(history !== null, 'only a stream that declares a history reads one')
+  const always = Number.POSITIVE_INFINITY
+  return { latenessMs: always, dedupeMs: always, fromMs: history.fromMs ?? 0, endMs: history.untilMs }
 }
 
 /**
@@ -39,13 +65,23 @@ export function coordinateTie(partition: number, offset: number): number {
 export class Intake {
   readonly #stream: StreamPlan
   readonly #partition: number
+  readonly #source: SourceKind
   readonly #judge: Judge
   #remembered: RememberedId | null = null
 
-  constructor(stream: StreamPlan, partition: number, from: { watermark: number; seen: SeenIds }) {
+  constructor(
+    stream: StreamPlan,
+    partition: number,
+    from: {
+      readonly watermark: number
+      readonly seen: SeenIds
+      readonly source?: SourceKind
+    },
+  ) {
     this.#stream = stream
     this.#partition = partition
-    this.#judge = new Judge(stream.rules, from.watermark, from.seen)
+    this.#source = from.source ?? 'live'
+    this.#judge = new Judge(rulesOf(stream, this.#source), from.watermark, from.seen)
   }
 
   get watermark(): number {
@@ -55,6 +91,23 @@ export class Intake {
   /** The id of the record last accepted, when its stream has ids. */
   get remembered(): RememberedId | null {
     return this.#remembered
+  }
+
+  /** Ids of events before this instant decide no verdict any more: nothing has to keep them. */
+  get forgetsBefore(): number {
+    return this.#judge.forgetsBefore
+  }
+
+  /**
+   * Takes a record that is no event but the mark at the end of a history, which gets no verdict and is not counted;
+   * false: it is an event, to be taken by `take`. Ask before each `take`.
+   */
+  takeMark(record: SourceRecord): boolean {
+    if (this.#source === 'live' || record.value !== null) return false
+    if (record.headers?.some(([name]) => name === historyMark) !== true) return false
+    this.#remembered = null
+    this.#judge.close()
+    return true
   }
 
   take(record: SourceRecord): Taken {
@@ -67,16 +120,23 @@ export class Intake {
     const hash = eventId === null ? 0 : murmur2(record.value!)
     const { verdict, conflict } = this.#judge.judge({ id: eventId, ts, hash })
     if (verdict === 'duplicate') return { verdict, conflict }
-    if (verdict === 'late') return { verdict, ts, watermark: this.#judge.watermark }
+    if (verdict === 'late') return { verdict, ts, watermark: this.#judge.watermark, outside: this.#outside(ts) }
     if (eventId !== null) this.#remembered = { id: eventId, ts, hash }
-    return { verdict, event: { row, ts, tie: eventId ?? coordinateTie(this.#partition, record.offset) } }
+    return { verdict, event: { row, ts, tie: eventId ?? coordinateTie(this.#source, this.#partition, record.offset) } }
+  }
+
+  #outside(ts: number): Outside | null {
+    if (this.#judge.closed) return 'history complete'
+    if (!this.#judge.isOutside(ts)) return null
+    if (this.#source === 'live') return 'before the hand-over'
+    return ts < this.#stream.history!.untilMs ? 'before the history' : 'after the hand-over'
   }
 }
 
 export type Inspected = { readonly row: Row; readonly ts: number } | { readonly refusals: readonly Refusal[] }
 
 /** Everything that can be said of a record without knowing any other: well formed, or refused with all reasons. */
-export function inspect(stream: StreamPlan, record: Omit<SourceRecord, 'offset'>): Inspected {
+export function inspect(stream: StreamPlan, record: Omit<SourceRecord, 'offset' | 'headers'>): Inspected {
   if (record.value === null) {
     return { refusals: [{ code: 'SHAPE', path: '', came: 'a record without a value', allowed: 'a JSON object' }] }
   }

@@ -3,6 +3,8 @@ import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { ViewProgram } from '../kernel/program.ts'
 import type { VerdictRules } from '../kernel/verdict.ts'
 import type { EventDecoder, Row } from '../schema/decode.ts'
+import type { RetentionPlan } from './retention.ts'
+import type { HistoryPlan } from './stream-history.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { ValueType } from '../schema/value-type.ts'
 
@@ -31,6 +33,10 @@ export type StreamPlan = {
   readonly keyColumns: readonly number[]
   /** An event further than `futureMs` ahead of its record's own timestamp is refused. */
   readonly rules: VerdictRules & { readonly futureMs: number }
+  /** The past that comes from files; null: there is none. */
+  readonly history: HistoryPlan | null
+  /** Null: records are kept for ever, or as whoever created the topic said. No verdict depends on it. */
+  readonly retention: RetentionPlan | null
   readonly views: readonly ViewPlan[]
 }
 
