@@ -5,6 +5,7 @@ import { Judge, type SeenIds, type VerdictRules } from '../kernel/verdict.ts'
 import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
+import { OpenRejections, standsInFor } from './open-rejections.ts'
 import type { AcceptedEvent, StreamPlan } from './plan.ts'
 
 /** A record as it lies in the log, whichever log that is. */
@@ -12,6 +13,7 @@ export type SourceRecord = {
   readonly offset: number
   readonly timestampMs: number
   readonly value: Uint8Array | null
+  /** Of these two decide something: whether the record stands in for a rejected one, and whether it ends a history. */
   readonly headers?: readonly (readonly [name: string, value: Uint8Array])[]
 }
 
@@ -67,6 +69,8 @@ export class Intake {
   readonly #partition: number
   readonly #source: SourceKind
   readonly #judge: Judge
+  /** Its rejections that a replay can still put right. */
+  readonly open: OpenRejections
   #remembered: RememberedId | null = null
 
   constructor(
@@ -75,6 +79,7 @@ export class Intake {
     from: {
       readonly watermark: number
       readonly seen: SeenIds
+      readonly open?: OpenRejections
       readonly source?: SourceKind
     },
   ) {
@@ -82,6 +87,7 @@ export class Intake {
     this.#partition = partition
     this.#source = from.source ?? 'live'
     this.#judge = new Judge(rulesOf(stream, this.#source), from.watermark, from.seen)
+    this.open = from.open ?? OpenRejections.none()
   }
 
   get watermark(): number {
@@ -112,6 +118,17 @@ export class Intake {
 
   take(record: SourceRecord): Taken {
     this.#remembered = null
+    const original = record.headers === undefined ? null : standsInFor(record.headers)
+    // Its original was accepted, or something stands in for it already: it says nothing new, whatever it holds.
+    if (original !== null && !this.open.has(original)) return { verdict: 'duplicate', conflict: false }
+    const taken = this.#judged(record)
+    if (original === null) {
+      if (taken.verdict === 'late' || taken.verdict === 'refused') this.open.add(record.offset)
+    } else if (taken.verdict === 'accepted') this.open.close(original)
+    return taken
+  }
+
+  #judged(record: SourceRecord): Taken {
     const inspected = inspect(this.#stream, record)
     if ('refusals' in inspected) return { verdict: 'refused', refusals: inspected.refusals }
     const { row, ts } = inspected

@@ -99,7 +99,12 @@ type SourceRecord = LogRecord & { readonly partition: number }
 /** Duplicates whose bytes differ from those of the newest accepted record of their id. */
 function countConflicts(
   stream: Stream,
-  judged: { records: readonly SourceRecord[]; verdicts: readonly string[]; accepted: readonly NaiveEvent[] },
+  judged: {
+    records: readonly SourceRecord[]
+    verdicts: readonly string[]
+    accepted: readonly NaiveEvent[]
+    needless: ReadonlySet<number>
+  },
 ): number {
   const firsts = new Map<Value, Uint8Array>()
   const idAt = new Map(judged.accepted.map(({ offset, id }) => [offset, id]))
@@ -107,6 +112,7 @@ function countConflicts(
   judged.records.forEach(({ offset, value }, index) => {
     if (judged.verdicts[index] === 'accepted') firsts.set(idAt.get(offset)!, value!)
     if (judged.verdicts[index] !== 'duplicate') return
+    if (judged.needless.has(index)) return
     const path = (stream.fields[stream.id!]!.path ?? stream.id!).split('.')
     const event: unknown = JSON.parse(Buffer.from(value!).toString())
     const id = path.reduce<unknown>((at, step) => (at as { readonly [step: string]: unknown })[step], event)

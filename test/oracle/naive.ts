@@ -9,7 +9,13 @@ import type { Field } from '../../src/schema/field.ts'
 import { add, divide, type Fraction, fractionOf, multiply, round, roundRoot, subtract } from './exact.ts'
 
 export type Value = string | number | boolean | null | readonly Value[]
-export type NaiveRecord = { partition: number; offset: number; timestampMs: number; value: Uint8Array | null }
+export type NaiveRecord = {
+  partition: number
+  offset: number
+  timestampMs: number
+  value: Uint8Array | null
+  headers?: readonly (readonly [name: string, value: Uint8Array])[]
+}
 export type NaiveRow = { readonly [name: string]: Value }
 export type NaiveEvent = { row: NaiveRow; ts: number; id: Value; partition: number; offset: number }
 export type NaiveVerdict = 'accepted' | 'duplicate' | 'late' | 'refused'
@@ -20,13 +26,19 @@ const ms = (text: string): number => Number.parseInt(text, 10) * unitMs[text.rep
 
 // Verdicts.
 
-/** The verdict on each record, in order. A record sees only the earlier ones of its own partition. */
+/**
+ * The verdict on each record, in order. A record sees only the earlier ones of its own partition. `needless`: indexes
+ * of those that stand in for a record which needs it no more.
+ */
 export function naiveVerdicts(
   stream: Stream,
   records: readonly NaiveRecord[],
-): { verdicts: NaiveVerdict[]; accepted: NaiveEvent[] } {
+): { verdicts: NaiveVerdict[]; accepted: NaiveEvent[]; needless: Set<number> } {
   const accepted: NaiveEvent[] = []
-  const verdicts = records.map((record): NaiveVerdict => {
+  /** Rejected records that nothing stands in for, as partition@offset. */
+  const open = new Set<string>()
+  const needless = new Set<number>()
+  const judge = (record: NaiveRecord): NaiveVerdict => {
     const row = decode(stream, record.value)
     if (row === null) return 'refused'
     const ts = row[stream.time] as number
@@ -39,8 +51,26 @@ export function naiveVerdicts(
     if (ts < watermark - ms(stream.lateness)) return 'late'
     accepted.push({ row, ts, id, partition: record.partition, offset: record.offset })
     return 'accepted'
+  }
+  const verdicts = records.map((record, index): NaiveVerdict => {
+    const original = originalOf(record)
+    if (original !== null && !open.has(original)) {
+      needless.add(index)
+      return 'duplicate'
+    }
+    const verdict = judge(record)
+    const rejected = verdict === 'refused' || verdict === 'late'
+    if (original === null && rejected) open.add(`${record.partition}@${record.offset}`)
+    if (original !== null && !rejected && verdict !== 'duplicate') open.delete(original)
+    return verdict
   })
-  return { verdicts, accepted }
+  return { verdicts, accepted, needless }
+}
+
+/** The record that this one stands in for: a replay. */
+function originalOf({ partition, headers = [] }: Pick<NaiveRecord, 'partition' | 'headers'>): string | null {
+  const header = headers.find(([name]) => name === 'millrace.replay-of')
+  return header === undefined ? null : `${partition}@${Buffer.from(header[1]).toString()}`
 }
 
 function decode(stream: Stream, raw: Uint8Array | null): NaiveRow | null {
