@@ -6,8 +6,11 @@ import { newestBefore, readAggregates } from '../kernel/read.ts'
 import { formatInstant } from '../schema/instant.ts'
 import type { ViewPlan } from './plan.ts'
 
-/** How a value came about. `NOT_FOUND`: the key has no event before the instant. */
-export type FeatureStatus = 'PRESENT' | 'NULL_VALUE' | 'NOT_FOUND' | 'OUTSIDE_MAX_AGE'
+/**
+ * How a value came about. `NOT_FOUND`: the key has no event before the instant. `WARMING`: there may be events that are
+ * not known and would make it another value (`coverage.ts`, which says which status goes before which).
+ */
+export type FeatureStatus = 'PRESENT' | 'NULL_VALUE' | 'NOT_FOUND' | 'OUTSIDE_MAX_AGE' | 'WARMING'
 
 /** The features of one view as of an instant, in declared order. */
 export type FinishedView = {

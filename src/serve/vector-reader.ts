@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import { applyEvent, copyState, type KeyState, makeKeyState } from '../kernel/key-state.ts'
+import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
 import { type FeatureStatus, readView } from '../plan/finish-view.ts'
 import { streamOf, viewsOf } from '../plan/find.ts'
 import { inspect } from '../plan/intake.ts'
@@ -14,6 +15,8 @@ export type StateSource = {
   state(view: ViewPlan, key: Uint8Array): KeyState | null
   /** Next offset per partition of a stream. */
   prefix(stream: string): readonly number[]
+  /** First instant from which on the states of a view know every event. */
+  readonly coveredFrom?: (view: ViewPlan) => number
 }
 
 export type EntityKeys = Readonly<Record<string, unknown>>
@@ -65,7 +68,8 @@ export class VectorReader {
     const status: FeatureStatus[] = []
     const ageMs: (number | null)[] = []
     for (const { view, state } of found) {
-      const finished = readView(view, state, asOf)
+      const from = this.#source.coveredFrom?.(view) ?? coveredFromTheStart
+      const finished = withCoverage(view, readView(view, state, asOf), { t: asOf, coveredFrom: from })
       values.push(...finished.values)
       status.push(...finished.status)
       for (let index = 0; index < finished.values.length; index++) ageMs.push(finished.ageMs)
