@@ -17,6 +17,7 @@ import {
   parseVersioned,
   partitionFolder,
   readTopicFiles,
+  topicFolder,
 } from './topic-file.ts'
 
 export type EmbeddedLogOptions = {
@@ -64,6 +65,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
       const marked = await readEndMark(fileSystem, folder, id)
       const ends = joinEnds(marked, settings.durableEnds)
       const descriptions = await readTopicFiles(fileSystem, folder)
+      await syncNames(fileSystem, folder, descriptions)
       checkTopicsOfEnds(folder, ends, (topic) => descriptions.find((one) => one.topic === topic)?.partitions ?? 0)
       for (const description of descriptions) {
         topics.set(description.topic, await openTopic(settings, description, ends))
@@ -271,12 +273,28 @@ async function readOrMakeId({ folder, fileSystem, makeId }: Settings): Promise<s
   }
   reach('log.id.begun')
   await fileSystem.makeFolder(`${folder}/topics`)
+  // Before the id: whoever finds one must be able to rely on the folders. A process may have died after it made them.
+  for (const one of [folder, dirname(folder), dirname(dirname(folder))]) await fileSystem.syncFolder(one)
   const id = makeId()
   const text = `${JSON.stringify({ version: formatVersion, id }, null, 2)}\n`
   await writeAtomically(fileSystem, { folder, name: 'log.json' }, Buffer.from(text))
-  await fileSystem.syncFolder(dirname(folder))
   reach('log.id.made')
   return id
+}
+
+/**
+ * A name that is seen need not be durable: its process may have died, or met a failing disk, between making it and
+ * syncing its folder. So all that was found is synced before anything is acknowledged that relies on it. Recovery does
+ * the same for the folders of partitions.
+ */
+async function syncNames(
+  fileSystem: FileSystem,
+  folder: string,
+  descriptions: readonly TopicDescription[],
+): Promise<void> {
+  await fileSystem.syncFolder(folder)
+  await fileSystem.syncFolder(`${folder}/topics`)
+  for (const { topic } of descriptions) await fileSystem.syncFolder(topicFolder(folder, topic))
 }
 
 async function openTopic(settings: Settings, description: TopicDescription, ends: DurableEnds): Promise<Topic> {
