@@ -160,8 +160,8 @@ function readEntity(place: Place): Entity {
 }
 
 function readStream(place: Place): Stream {
-  const members = ['name', 'topic', 'fields', 'time', 'id', 'key', 'lateness', 'dedupe', 'future'] as const
-  const found = readObject(place, members)
+  const always = ['name', 'topic', 'fields', 'time', 'id', 'key', 'lateness', 'dedupe', 'future'] as const
+  const found = readObject(place, [...always, 'history?', 'retention?'])
   return Object.freeze({
     type: 'stream',
     name: readName(found.name),
@@ -173,7 +173,20 @@ function readStream(place: Place): Stream {
     lateness: readText(found.lateness),
     dedupe: readText(found.dedupe),
     future: readText(found.future),
+    ...(found.history.value === undefined ? {} : { history: Object.freeze(readHistory(found.history)) }),
+    ...(found.retention.value === undefined ? {} : { retention: readRetention(found.retention) }),
   })
+}
+
+function readHistory(place: Place): NonNullable<Stream['history']> {
+  const { until, from, topic } = readObject(place, ['until', 'from', 'topic'])
+  return { until: readText(until), from: orNull(from, readText), topic: orNull(topic, readText) }
+}
+
+function readRetention(place: Place): NonNullable<Stream['retention']> {
+  if (typeof place.value === 'string') return place.value
+  const { keep, rebuild } = readObject(place, ['keep', 'rebuild'])
+  return Object.freeze({ keep: readText(keep), rebuild: readOneOf(rebuild, ['warming']) })
 }
 
 function readFields(place: Place): Fields {
@@ -215,8 +228,8 @@ type Declared = {
 }
 
 function readView(place: Place, { entities, streams }: Declared): FeatureView {
-  const members = ['name', 'from', 'entity', 'keys', 'where', 'ttl', 'horizon', 'features'] as const
-  const found = readObject(place, members)
+  const always = ['name', 'from', 'entity', 'keys', 'where', 'ttl', 'horizon', 'features'] as const
+  const found = readObject(place, [...always, 'emit?'])
   const by = readReference(found.entity, entities)
   return Object.freeze({
     type: 'featureView',
@@ -227,8 +240,15 @@ function readView(place: Place, { entities, streams }: Declared): FeatureView {
     where: orNull(found.where, readExpression),
     ttl: orNull(found.ttl, readText),
     horizon: readText(found.horizon),
+    ...(found.emit.value === undefined ? {} : { emit: readEmit(found.emit) }),
     features: Object.freeze(readFeatures(found.features)),
   })
+}
+
+function readEmit(place: Place): NonNullable<FeatureView['emit']> {
+  if (place.value === 'event') return 'event'
+  const { every, idle } = readObject(place, ['every', 'idle'])
+  return Object.freeze({ every: readText(every), idle: readText(idle) })
 }
 
 function readKeys(place: Place, { name: by, keys }: Entity): FeatureView['keys'] {
