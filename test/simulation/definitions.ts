@@ -1,0 +1,137 @@
+/**
+ * The definitions that a run draws from. All durations are short, so that windows close, events come late, ids are
+ * forgotten and keys run out of their time to live within a few dozen events.
+ */
+import { entity } from '../../src/definition/entity.ts'
+import { type FeatureView, featureView } from '../../src/definition/feature-view.ts'
+import { type Stream, stream } from '../../src/definition/stream.ts'
+import type { Duration } from '../../src/base/duration.ts'
+import { compile } from '../../src/plan/compile.ts'
+import type { Plan } from '../../src/plan/plan.ts'
+import { int, string, timestamp } from '../../src/schema/field.ts'
+import type { Random } from './random.ts'
+
+const user = entity('user', { user: string() })
+const item = entity('item', { item: int() })
+const pair = entity('pair', { item: int(), user: string() })
+
+const fields = {
+  id: string(),
+  user: string().nullable(),
+  item: int(),
+  n: int().nullable(),
+  at: timestamp('ms'),
+}
+
+export type Rules = {
+  readonly lateness: Duration
+  readonly dedupe: Duration
+  readonly future: Duration
+  readonly hasId: boolean
+}
+
+export type StreamChoice = { readonly name: string; readonly topic: string; readonly rules: Rules }
+
+export function makeStream({ name, topic, rules }: StreamChoice) {
+  const { lateness, dedupe, future, hasId } = rules
+  return stream(name, { topic, fields, time: 'at', lateness, dedupe, future, ...(hasId ? { id: 'id' as const } : {}) })
+}
+
+type SimulatedStream = ReturnType<typeof makeStream>
+
+/** Every kind of window and every kind of order, over cheap aggregations: sums of fractions are tested elsewhere. */
+const shapes = {
+  byUser: (from: SimulatedStream, name: string) =>
+    featureView(name, {
+      from,
+      by: user,
+      horizon: '40ms',
+      features: (on) => ({
+        [`${name}_life`]: on.count({ over: 'lifetime' }),
+        [`${name}_recent`]: on.count({ over: '60ms' }),
+        [`${name}_before`]: on.count({ over: '50ms', offset: '30ms' }),
+        [`${name}_last`]: on.lastK('id', { over: '500ms', k: 3 }),
+        [`${name}_first`]: on.first('id', { over: 'lifetime' }),
+      }),
+    }),
+  byItem: (from: SimulatedStream, name: string) =>
+    featureView(name, {
+      from,
+      by: item,
+      horizon: '1ms',
+      where: (event) => event.n.gte(0),
+      features: (on) => ({
+        [`${name}_users`]: on.distinctCount('user', { over: '200ms' }),
+        [`${name}_max`]: on.max('n', { over: '100ms', offset: '20ms' }),
+        [`${name}_last`]: on.last('id', { over: 'lifetime' }),
+        [`${name}_row`]: on.row('n'),
+      }),
+    }),
+  byPair: (from: SimulatedStream, name: string) =>
+    featureView(name, {
+      from,
+      by: pair,
+      ttl: '150ms',
+      horizon: '10ms',
+      features: (on) => ({
+        [`${name}_sum`]: on.sum('n', { over: 'lifetime' }),
+        [`${name}_min`]: on.where((event) => event.n.lt(3)).min('n', { over: '300ms' }),
+        [`${name}_count`]: on.count({ over: '1ms' }),
+      }),
+    }),
+} as const
+
+export type ShapeName = keyof typeof shapes
+export const shapeNames = Object.keys(shapes) as readonly ShapeName[]
+
+export type ViewChoice = { readonly name: string; readonly stream: number; readonly shape: ShapeName }
+
+export type Definitions = {
+  readonly streams: readonly Stream[]
+  readonly views: readonly FeatureView[]
+  readonly plan: Plan
+}
+
+const compiled = new Map<string, Definitions>()
+
+/** Compiled once per choice, since few choices make up most of a batch of seeds. */
+export function makeDefinitions(streams: readonly StreamChoice[], views: readonly ViewChoice[]): Definitions {
+  const name = JSON.stringify([streams, views])
+  const known = compiled.get(name)
+  if (known !== undefined) return known
+  const made = streams.map(makeStream)
+  const built = views.map(({ name: view, stream: index, shape }): FeatureView => shapes[shape](made[index]!, view))
+  const definitions = { streams: made, views: built, plan: compile(built) }
+  compiled.set(name, definitions)
+  return definitions
+}
+
+const latenesses = ['0ms', '5ms', '30ms', '200ms'] as const
+const dedupes = ['200ms', '250ms', '1h'] as const
+
+export function drawStreams(random: Random): StreamChoice[] {
+  const rules = (): Rules => {
+    const lateness = random.pick(latenesses)
+    return {
+      lateness,
+      dedupe: random.chance(0.5) ? lateness : random.pick(dedupes),
+      future: random.pick(['0ms', '20ms', '1h'] as const),
+      hasId: random.chance(0.8),
+    }
+  }
+  const first = { name: 'clicks', topic: 'clicks.v1', rules: rules() }
+  if (random.chance(0.6)) return [first]
+  const topic = random.chance(0.5) ? first.topic : 'orders.v1'
+  return [first, { name: 'orders', topic, rules: rules() }]
+}
+
+export function drawViews(random: Random, streams: number): ViewChoice[] {
+  return Array.from({ length: streams }, (_, stream) => stream).flatMap((stream) => {
+    const first = random.below(shapeNames.length)
+    const count = random.between(1, 2)
+    return Array.from({ length: count }, (_, nth): ViewChoice => {
+      const shape = shapeNames[(first + nth) % shapeNames.length]!
+      return { name: `v${stream}${shape}`, stream, shape }
+    })
+  })
+}

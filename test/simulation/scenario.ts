@@ -1,0 +1,61 @@
+/** What a seed stands for: everything about a run that is drawn before it begins. */
+import { type Definitions, drawStreams, drawViews, makeDefinitions } from './definitions.ts'
+import { drawFaultRates, type FaultKind, type FaultRates } from './faults.ts'
+import { Random } from './random.ts'
+import { drawMixture, type Mixture } from './workload.ts'
+import type { Settings } from './world.ts'
+
+/** Makes a run smaller than its seed says, to find out what of it matters. */
+export type Limits = {
+  /** Calls of `append` by producers. */
+  readonly batches?: number | undefined
+  /** Processes before the last one. */
+  readonly lives?: number | undefined
+  readonly without?: readonly FaultKind[] | undefined
+}
+
+export type Scenario = {
+  readonly seed: number
+  readonly definitions: Definitions
+  readonly settings: Settings
+  readonly mixture: Mixture
+  readonly rates: FaultRates
+  readonly sectorBytes: number
+  readonly lives: number
+  readonly batches: number
+  readonly batchRecordsMax: number
+  /** How likely it is that something is asked of the process, rather than that it goes on. */
+  readonly haste: number
+}
+
+export function drawScenario(seed: number, limits: Limits): Scenario {
+  const random = new Random(seed, 'scenario')
+  const streams = drawStreams(random)
+  const views = drawViews(random, streams.length)
+  const settings: Settings = {
+    partitions: random.pick([1, 1, 2, 3]),
+    segmentBytes: random.pick([400, 1_500, 6_000, 1_000_000]),
+    tailBytesMax: random.pick([0, 600, 1_000_000]),
+    readBytesMax: random.pick([1, 400, 1_000_000]),
+    checkpointMs: random.pick([5, 40, 200, 1_000_000]),
+    keysMax: random.pick([0, 1, 2, 1_000]),
+    retentionMs: random.chance(0.25) ? random.pick([50, 300, 5_000]) : null,
+  }
+  const lives = random.between(1, 4)
+  const batches = random.between(3, 18)
+  const shape = {
+    batchRecordsMax: random.pick([1, 3, 6]),
+    sectorBytes: random.pick([16, 64, 512]),
+    haste: random.pick([0.02, 0.1, 0.3]),
+  }
+  return {
+    seed,
+    definitions: makeDefinitions(streams, views),
+    settings,
+    mixture: drawMixture(random),
+    rates: drawFaultRates(random, new Set(limits.without ?? [])),
+    lives: Math.min(lives, limits.lives ?? lives),
+    batches: Math.min(batches, limits.batches ?? batches),
+    ...shape,
+  }
+}

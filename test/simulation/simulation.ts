@@ -1,0 +1,537 @@
+import { assert } from '../../src/base/assert.ts'
+import { onCrashPoint } from '../../src/base/crash-points.ts'
+import { MillraceError } from '../../src/base/faults.ts'
+import type { Checkpoint } from '../../src/stream/checkpoint.ts'
+import { type FaultKind, noFaults, ProcessFaults } from './faults.ts'
+import { type Attempt, Ledger } from './ledger.ts'
+import { type Base, type NotedRead, Oracle, type Rejected } from './oracle.ts'
+import { auditOutputs, checkOutputs } from './outputs-audit.ts'
+import { checkCheckpoint, prefixOf, ProcessWatch } from './process-watch.ts'
+import { Random } from './random.ts'
+import { drawScenario, type Limits, type Scenario } from './scenario.ts'
+import { type Actor, drainMicrotasks, Scheduler } from './scheduler.ts'
+import { makeSimulatedClock, WallClock } from './simulated-clock.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+import { SimulatedStoreDisk } from './simulated-store.ts'
+import { Sometimes } from './sometimes.ts'
+import { Violation, violation } from './violation.ts'
+import { userName, Workload } from './workload.ts'
+import { openProcess, type Running, storedCheckpoint } from './world.ts'
+
+export type Outcome = {
+  readonly seed: number
+  /** Fingerprint of every step: equal for equal seeds. */
+  readonly hash: string
+  readonly steps: number
+  readonly violation: Violation | null
+}
+
+export type RunOptions = { readonly limits?: Limits; readonly trace?: (line: string) => void }
+
+/** Runs one seed to its end. Must be called where `drainMicrotasks` works. */
+export function simulate(seed: number, sometimes: Sometimes, { limits = {}, trace }: RunOptions = {}): Outcome {
+  const simulation = new Simulation(drawScenario(seed, limits), sometimes, trace ?? null)
+  return simulation.run()
+}
+
+const startMs = Date.UTC(2024, 5, 1)
+const stepsMax = 40_000
+
+/** A process of millrace, from its start to its end. */
+type Life = {
+  readonly actor: Actor
+  readonly faults: ProcessFaults
+  running: Running | null
+  watch: ProcessWatch | null
+  openError: unknown
+  /** Of something that was asked of it and must not fail without a reason. */
+  strayError: unknown
+  /** Sends without an answer so far. */
+  sending: Set<Attempt>
+}
+
+class Simulation {
+  readonly #scenario: Scenario
+  readonly #sometimes: Sometimes
+  readonly #scheduler: Scheduler
+  readonly #random: Random
+  readonly #faultRandom: Random
+  readonly #wall: WallClock
+  readonly #disk: SimulatedDisk
+  readonly #store = new SimulatedStoreDisk()
+  readonly #ledger: Ledger
+  readonly #workload: Workload
+  readonly #reads: NotedRead[] = []
+  /** Where the histories began whose state was lost, and what of them a checkpoint covered. */
+  readonly #lostHistories: { readonly base: Base; readonly covered: Checkpoint | null }[] = []
+  #batchesLeft: number
+  #checkpoint: Checkpoint | null = null
+  #base: Base | null = null
+  #life: Life | null = null
+  #lives = 0
+  #ids = 0
+  /** Batches that producers have no answer for. */
+  #unanswered: Attempt[] = []
+
+  constructor(scenario: Scenario, sometimes: Sometimes, trace: ((line: string) => void) | null) {
+    const { seed, sectorBytes, settings, mixture } = scenario
+    this.#scenario = scenario
+    this.#sometimes = sometimes
+    this.#scheduler = new Scheduler(new Random(seed, 'schedule'), trace)
+    this.#random = new Random(seed, 'actions')
+    this.#faultRandom = new Random(seed, 'faults')
+    this.#wall = new WallClock(this.#scheduler, startMs)
+    this.#disk = new SimulatedDisk(new Random(seed, 'disk'), sectorBytes)
+    this.#ledger = new Ledger(settings.retentionMs)
+    this.#workload = new Workload(new Random(seed, 'workload'), mixture, settings.partitions)
+    this.#batchesLeft = scenario.batches
+    this.#store.onWrite = () => this.#onStoreWrite()
+  }
+
+  run(): Outcome {
+    onCrashPoint((name) => this.#sometimes.count(name))
+    let found: Violation | null = null
+    try {
+      for (let life = 0; life < this.#scenario.lives; life++) this.#live()
+      this.#heal()
+    } catch (error) {
+      found =
+        error instanceof Violation
+          ? error
+          : new Violation('the simulation itself works', String((error as Error).stack))
+    }
+    const { hash, steps } = this.#scheduler
+    return { seed: this.#scenario.seed, hash, steps, violation: found }
+  }
+
+  // A life under faults.
+
+  #live(): void {
+    const { rates, haste } = this.#scenario
+    const life = this.#open(new ProcessFaults(this.#faultRandom, rates))
+    let actionsLeft = this.#random.between(1, 16)
+    for (let steps = 0; steps < 4_000; steps++) {
+      if (rates.kill > 0 && this.#random.chance(rates.kill)) return this.#kill(life, 'killed at a step')
+      if (rates.power > 0 && this.#random.chance(rates.power)) return this.#cutPower(life)
+      if (life.openError !== null) return this.#kill(life, 'it could not open')
+      const idle = this.#scheduler.idle
+      if (life.running !== null && actionsLeft > 0 && (idle || this.#random.chance(haste))) {
+        actionsLeft -= 1
+        this.#act(life)
+      } else if (idle && actionsLeft === 0) break
+      else if (!this.#scheduler.pick()) break
+      this.#check(life)
+    }
+    this.#end(life)
+  }
+
+  /** All that was asked is done, or something hangs. */
+  #end(life: Life): void {
+    const { rates } = this.#scenario
+    if (rates.power > 0 && this.#random.chance(0.3)) return this.#cutPower(life)
+    if (life.running === null || (rates.kill > 0 && this.#random.chance(0.5))) return this.#kill(life, 'killed at rest')
+    this.#close(life)
+  }
+
+  #close(life: Life): void {
+    let closed = false
+    const note = (error?: unknown): void => {
+      closed = true
+      if (error !== undefined) this.#blame(life, error, 'a process closes')
+    }
+    this.#scheduler.note(life.actor.name, 'close')
+    life.running!.close().then(() => note(), note)
+    drainMicrotasks()
+    for (let steps = 0; steps < 2_000 && !closed; steps++) {
+      if (!this.#scheduler.pick()) break
+      this.#check(life)
+    }
+    if (closed) this.#sometimes.count('a process was closed')
+    else if (life.faults.injected === 0) violation('a process closes', 'it hangs')
+    this.#kill(life, closed ? 'closed' : 'killed while it closed')
+  }
+
+  #open(faults: ProcessFaults): Life {
+    const actor: Actor = { name: `process ${this.#lives++}`, dead: false }
+    const sending = new Set<Attempt>()
+    const life: Life = { actor, faults, running: null, watch: null, openError: null, strayError: null, sending }
+    this.#life = life
+    const { definitions, settings } = this.#scenario
+    const ports = {
+      fileSystem: this.#disk.mount(this.#scheduler, actor, faults.disk),
+      store: this.#store.mount(this.#scheduler, actor, faults.store),
+      clock: makeSimulatedClock(this.#scheduler, this.#wall, actor),
+      makeId: () => `log ${this.#ids++}`,
+    }
+    this.#scheduler.note(actor.name, 'open')
+    openProcess(definitions.plan, settings, ports).then(
+      (running) => {
+        life.running = running
+      },
+      (error: unknown) => {
+        life.openError = error ?? new Error('nothing')
+      },
+    )
+    drainMicrotasks()
+    return life
+  }
+
+  // Always on.
+
+  #check(life: Life): void {
+    if (life.strayError !== null) throw life.strayError
+    if (life.openError !== null) this.#judgeOpenError(life)
+    const { running } = life
+    if (running === null) return
+    if (life.watch === null) this.#welcome(life, running)
+    life.watch!.check()
+    if (running.fault !== null) this.#blame(life, running.fault, 'nothing stops an engine without a fault')
+  }
+
+  /** A process has opened: what it found is held against the book, and perhaps read at once. */
+  #welcome(life: Life, running: Running): void {
+    this.#ledger.audit(this.#disk, running.log, this.#wall.newestMs)
+    auditOutputs(this.#disk, running.log, this.#ledger)
+    life.watch = new ProcessWatch(running, this.#checkpoint)
+    if (this.#checkpoint !== null) {
+      this.#sometimes.count('a checkpoint was restored')
+      assert(this.#base !== null, 'who wrote a checkpoint had begun somewhere')
+    }
+    this.#base = life.watch.base
+    if (this.#random.chance(0.5)) this.#readSome(life, 2)
+    running.start()
+    drainMicrotasks()
+  }
+
+  #judgeOpenError({ openError, faults }: Life): void {
+    if (openError instanceof MillraceError && openError.code === 'LOG_OFFSET_OUT_OF_RANGE' && this.#removes) {
+      // Retention went past what was folded. Whoever runs it starts again from what is left.
+      this.#sometimes.count('retention overtook the state')
+      this.#loseState()
+      return
+    }
+    if (openError instanceof MillraceError && openError.code === 'LOG_CORRUPT') {
+      violation('nothing that crashes do makes a log corrupt', openError.message)
+    }
+    if (faults.injected > 0) return
+    violation('a process opens', String(openError instanceof Error ? openError.stack : openError))
+  }
+
+  /** Whether an error has a reason: something that went wrong with the machine. */
+  #blame(life: Life, error: unknown, property: string): void {
+    if (error instanceof Violation) throw error
+    const code = error instanceof MillraceError ? error.code : ''
+    if (error instanceof Error && error.name === 'AssertionFailure')
+      violation('no assertion fails', String(error.stack))
+    if (code === 'LOG_CORRUPT') violation('nothing that crashes do makes a log corrupt', String(error))
+    if (this.#removes && /OUT_OF_RANGE|removed/.test(`${code} ${String(error)}`)) return
+    if (life.faults.injected === 0) violation(property, String((error as Error).stack))
+    this.#sometimes.count('a fault stopped an engine')
+  }
+
+  get #removes(): boolean {
+    return this.#scenario.settings.retentionMs !== null
+  }
+
+  #onStoreWrite(): void {
+    const { definitions } = this.#scenario
+    const running = this.#life?.running ?? null
+    if (running === null) return
+    const written = storedCheckpoint(this.#mountForReading(), definitions.plan, running.log.id)
+    if (written === null) violation('every write of the store holds a checkpoint', 'there is none')
+    checkCheckpoint(written, running, this.#checkpoint)
+    this.#checkpoint = written
+    this.#sometimes.count('a checkpoint was written')
+  }
+
+  #mountForReading() {
+    const store = this.#store
+    return {
+      get: (key: Uint8Array) => store.get(key),
+      range: (from: Uint8Array, to: Uint8Array) => store.entries(from, to),
+    }
+  }
+
+  // What is done to a process.
+
+  #act(life: Life): void {
+    const { rates } = this.#scenario
+    const random = this.#random
+    if (this.#happens('clock jump')) {
+      this.#scheduler.note('machine', 'clock jump')
+      this.#wall.jump(random.pick([-3_600_000, -100, 100, 600_000]))
+    }
+    const choice = random.below(100)
+    if (choice < 50) this.#send(life)
+    else if (choice < 72) this.#readSome(life, 1)
+    else if (choice < 82) this.#ask(life, 'checkpoint')
+    else if (choice < 86) this.#ask(life, 'caught up')
+    else if (choice < 90 && rates.kill + rates.power > 0 && random.chance(0.3)) this.#scheduler.advance(500)
+    else if (choice < 93) this.#retain(life)
+    else this.#scheduler.advance(random.pick([1, 10, 60]))
+    drainMicrotasks()
+  }
+
+  #happens(kind: FaultKind): boolean {
+    const rate = this.#scenario.rates[kind]
+    return rate > 0 && this.#random.chance(rate)
+  }
+
+  #send(life: Life): void {
+    const again = this.#unanswered.length > 0 && this.#random.chance(0.5) ? this.#unanswered.shift()! : null
+    if (again !== null) {
+      this.#sometimes.count('a producer sent again')
+      this.#append(
+        life,
+        again,
+        again.records.map(({ headers: _, ...record }) => record),
+      )
+      return
+    }
+    if (this.#batchesLeft === 0) return
+    this.#batchesLeft -= 1
+    this.#scheduler.advance(this.#random.pick([0, 1, 7, 30]))
+    const { streams } = this.#scenario.definitions
+    const { topic } = this.#random.pick(streams)
+    const count = this.#random.between(1, this.#scenario.batchRecordsMax)
+    const { partition, records } = this.#workload.batch(count, this.#wall.now())
+    this.#append(life, { topic, partition }, records)
+  }
+
+  #append(life: Life, { topic, partition }: { topic: string; partition: number }, records: Attempt['records']): void {
+    const attempt = this.#ledger.begin({ topic, partition }, records)
+    this.#scheduler.note('producer', `${topic}/${partition} attempt ${attempt.number} of ${records.length}`)
+    life.sending.add(attempt)
+    life.running!.log.append(topic, partition, attempt.records).then(
+      (base) => {
+        life.sending.delete(attempt)
+        this.#settle(life, () => this.#ledger.acknowledge(attempt, base))
+      },
+      (error: unknown) => this.#settle(life, () => this.#blame(life, error, 'an append succeeds')),
+    )
+  }
+
+  #ask(life: Life, what: 'checkpoint' | 'caught up'): void {
+    const running = life.running!
+    const before = prefixOf(running.counts)
+    const ends = running.counts.sources.map(({ stream, partition }) => this.#endOf(running, stream, partition))
+    this.#scheduler.note('operator', what)
+    const asked = what === 'checkpoint' ? running.checkpoint() : running.caughtUp()
+    asked.then(
+      () =>
+        this.#settle(life, () => {
+          const reached = what === 'checkpoint' ? this.#checkpoint?.sources : running.counts.sources
+          for (const [index, { stream, partition }] of running.counts.sources.entries()) {
+            const next = reached?.find((one) => one.stream === stream && one.partition === partition)?.next ?? -1
+            const least = what === 'checkpoint' ? before[stream]![partition]! : ends[index]!
+            if (next < least) violation(`${what} means what it says`, `${stream}/${partition}: ${next}, not ${least}`)
+          }
+        }),
+      (error: unknown) =>
+        this.#settle(life, () => {
+          if (running.fault === null && !String(error).includes('it was closed')) {
+            violation(`nothing but a fault prevents ${what}`, String(error))
+          }
+        }),
+    )
+  }
+
+  #endOf(running: Running, stream: string, partition: number): number {
+    return running.log.end(running.plan.streams.find(({ name }) => name === stream)!.topic, partition)
+  }
+
+  #retain(life: Life): void {
+    this.#scheduler.note('operator', 'retention')
+    life
+      .running!.log.enforceRetention()
+      .catch((error: unknown) => this.#settle(life, () => this.#blame(life, error, 'retention succeeds')))
+  }
+
+  #settle(life: Life, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      life.strayError ??= error
+    }
+  }
+
+  #readSome(life: Life, count: number): void {
+    for (let nth = 0; nth < count; nth++) {
+      const { views } = this.#scenario.definitions
+      const view = this.#random.pick(views)
+      const { users, items } = this.#workload.mixture
+      const any = { user: userName(this.#random.below(users)), item: this.#random.below(items) }
+      const key = Object.keys(view.entity.keys).map((name) => any[name as 'user' | 'item'])
+      const now = this.#wall.now()
+      const asOf = this.#random.pick(['latest', now, now + 1, now - this.#random.below(60), now + 100] as const)
+      this.#read(life, { view: view.name, key, asOf })
+    }
+  }
+
+  #read(life: Life, { view, key, asOf }: Pick<NotedRead, 'view' | 'key' | 'asOf'>): void {
+    const running = life.running!
+    const names = Object.keys(this.#scenario.definitions.views.find(({ name }) => name === view)!.entity.keys)
+    const keys = Object.fromEntries(names.map((name, index) => [name, key[index]]))
+    let answer: NotedRead['answer']
+    try {
+      answer = running.read(view, keys, { asOf })
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error
+      answer = error
+      this.#sometimes.count('a read was before its horizon')
+    }
+    const noted = { view, key, asOf, base: life.watch!.base, prefix: prefixOf(running.counts), answer }
+    this.#reads.push({ ...noted, step: this.#scheduler.steps })
+    this.#scheduler.note(
+      'reader',
+      `${view} ${asOf} ${answer instanceof Error ? answer.message : JSON.stringify(answer.values)}`,
+    )
+  }
+
+  // Ends.
+
+  #kill(life: Life, why: string): void {
+    this.#scheduler.note(life.actor.name, why)
+    this.#scheduler.kill(life.actor)
+    drainMicrotasks()
+    if (life.strayError !== null) throw life.strayError
+    this.#life = null
+    for (const attempt of life.sending) if (this.#random.chance(0.7)) this.#unanswered.push(attempt)
+    if (life.sending.size > 0) this.#sometimes.count('a process died with appends under way')
+    if (this.#happens('state lost')) this.#loseState()
+  }
+
+  #cutPower(life: Life): void {
+    this.#scheduler.note('machine', 'power cut')
+    this.#kill(life, 'power cut')
+    this.#disk.cutPower()
+    this.#sometimes.count('the power was cut')
+  }
+
+  #loseState(): void {
+    this.#scheduler.note('machine', 'state lost')
+    if (this.#base !== null && this.#checkpoint !== null) this.#sometimes.count('a state was lost')
+    if (this.#base !== null) this.#lostHistories.push({ base: this.#base, covered: this.#checkpoint })
+    this.#store.lose()
+    this.#checkpoint = null
+  }
+
+  // The end of every run: no more faults, everything is read, and all of it is right.
+
+  #heal(): void {
+    const life = this.#openHealthy()
+    const running = life.running!
+    while (this.#batchesLeft > 0 || this.#unanswered.length > 0) {
+      this.#send(life)
+      if (this.#random.chance(0.5)) this.#until(life, 'appends end', () => life.sending.size === 0)
+    }
+    this.#until(life, 'appends end', () => life.sending.size === 0)
+    this.#wait(life, 'it catches up', running.caughtUp())
+    if (running.fault !== null) {
+      // Retention was quicker than the engine. Only then may a healthy machine's engine stop.
+      this.#kill(life, 'overtaken')
+      this.#loseState()
+      return this.#heal()
+    }
+    this.#wait(life, 'a last checkpoint', running.checkpoint())
+    this.#judge(life)
+    this.#close(life)
+    if (this.#random.chance(0.2)) this.#reopen()
+  }
+
+  /** What was closed in good order is read again as it was, and does nothing anew. */
+  #reopen(): void {
+    const number = this.#checkpoint?.number
+    const life = this.#openHealthy()
+    this.#wait(life, 'it catches up', life.running!.caughtUp())
+    this.#judge(life)
+    if (this.#checkpoint?.number !== number) violation('who has nothing to do writes no checkpoint', '')
+    this.#kill(life, 'done')
+  }
+
+  #openHealthy(): Life {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const life = this.#open(noFaults(this.#faultRandom))
+      this.#until(life, 'a process opens', () => life.running !== null || life.openError !== null)
+      if (life.running !== null) return life
+      this.#kill(life, 'it could not open')
+    }
+    violation('a process opens', 'not at the fifth attempt')
+  }
+
+  #judge(life: Life): void {
+    const running = life.running!
+    const base = life.watch!.base
+    const { definitions } = this.#scenario
+    this.#ledger.audit(this.#disk, running.log, this.#wall.newestMs)
+    const oracle = new Oracle(definitions.streams, definitions.views, this.#ledger)
+    oracle.checkCounts(running.counts, base)
+    for (const view of definitions.views) {
+      for (const key of oracle.keysOf(view, base)) {
+        const instants = oracle.instantsOf(view, base, key)
+        const near = instants[this.#random.below(instants.length)] ?? startMs
+        for (const asOf of ['latest', near, near + 1, near + 60] as const)
+          this.#read(life, { view: view.name, key, asOf })
+      }
+    }
+    for (const read of this.#reads) oracle.checkRead(read)
+    this.#sometimes.count('reads judged', this.#reads.length)
+    this.#reads.length = 0
+    const rejected = oracle.rejected(base)
+    this.#countVerdicts(running, rejected)
+    const lost = this.#lostHistories.map((history) => ({ ...history, rejected: oracle.rejected(history.base) }))
+    checkOutputs(auditOutputs(this.#disk, running.log, this.#ledger), {
+      required: [
+        ...rejected,
+        ...lost.flatMap(({ rejected: all, covered }) => all.filter((one) => isCovered(one, covered))),
+      ],
+      allowed: lost.flatMap((history) => history.rejected),
+    })
+  }
+
+  #countVerdicts({ counts }: Running, rejected: readonly Rejected[]): void {
+    for (const { accepted, duplicate, late, refused, conflicts } of counts.sources) {
+      this.#sometimes.count('accepted', accepted)
+      this.#sometimes.count('a duplicate', duplicate)
+      this.#sometimes.count('a late event', late)
+      this.#sometimes.count('a refused event', refused)
+      this.#sometimes.count('a conflicting duplicate', conflicts)
+    }
+    this.#sometimes.count('an output', rejected.length)
+    for (const { filtered, unkeyed } of Object.values(counts.views)) {
+      this.#sometimes.count('a filtered event', filtered)
+      this.#sometimes.count('an event without a key', unkeyed)
+    }
+    const { tornWrites, lostNames, droppedPages } = this.#disk.counts
+    this.#sometimes.count('a write was torn', tornWrites)
+    this.#sometimes.count('a name was lost', lostNames)
+    this.#sometimes.count('pages were dropped', droppedPages)
+  }
+
+  #wait(life: Life, what: string, work: Promise<unknown>): void {
+    let done = false
+    const note = (error?: unknown): void => {
+      done = true
+      if (error !== undefined) this.#settle(life, () => this.#blame(life, error, what))
+    }
+    work.then(() => note(), note)
+    drainMicrotasks()
+    this.#until(life, what, () => done || life.running!.fault !== null)
+  }
+
+  #until(life: Life, what: string, done: () => boolean): void {
+    this.#check(life)
+    while (!done()) {
+      if (this.#scheduler.steps > stepsMax)
+        violation('a healthy process gets there', `${what}: not in ${stepsMax} steps`)
+      if (!this.#scheduler.pick()) violation('a healthy process gets there', `${what}: everything waits for ever`)
+      this.#check(life)
+    }
+  }
+}
+
+/** Whether a checkpoint covers a source record: its output was durable before. */
+function isCovered({ stream, partition, record }: Rejected, covered: Checkpoint | null): boolean {
+  const progress = covered?.sources.find((one) => one.stream === stream && one.partition === partition)
+  return progress !== undefined && record.offset < progress.next
+}
