@@ -295,8 +295,8 @@ function streamContent(
     time: stream.time,
     id: stream.id,
     rules: plan.rules,
-    bounded: plan.keyColumns
     ...(plan.history === null ? {} : { history: plan.history }),
+    bounded: plan.keyColumns
       .map((column) => names[column]!)
       .filter((name) => stream.fields[name]!.kind === 'string')
       .sort(),
