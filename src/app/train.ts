@@ -9,6 +9,7 @@ import { buildTrainingSet, type Progress, type TrainingSet, writeTrainingSet } f
 import type { Log } from '../log/log.ts'
 import { viewsOf } from '../plan/find.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
+import { historyPrefixName } from '../plan/stream-history.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
 import { version } from './version.ts'
 
@@ -35,7 +36,10 @@ export type FileHistories = { readonly files: Readonly<Record<string, readonly s
 
 export type LogHistories = {
   readonly log: Log
-  /** Stream → next offset per partition, as an answer of the server carries it: only what was known there. Default: all. */
+  /**
+   * Stream → next offset per partition, as an answer of the server carries it: only what was known there; a stream with
+   * a history has those of the history's topic as `<stream>.history` beside its own. Default: all.
+   */
   readonly prefix?: Readonly<Record<string, readonly number[]>>
 }
 
@@ -141,12 +145,17 @@ async function openHistories(
 
 function openLogHistory(stream: StreamPlan, { log, prefix }: LogHistories, clock: Clock): History {
   if (prefix === undefined) return logHistory(stream, log, { clock })
-  const own = prefix[stream.name]
-  if (own !== undefined) return logHistory(stream, log, { clock, prefix: own })
-  throw new MillraceError('REQUEST_MALFORMED', {
-    detail: `the prefix says nothing of stream "${stream.name}"`,
-    allowed: `Give the next offsets of its partitions, or no prefix at all. It has: ${Object.keys(prefix).join(', ')}.`,
-  })
+  const offsetsOf = (name: string): readonly number[] => {
+    const own = prefix[name]
+    if (own !== undefined) return own
+    throw new MillraceError('REQUEST_MALFORMED', {
+      detail: `the prefix says nothing of "${name}"`,
+      allowed: `Give the next offsets of its partitions, or no prefix at all. It has: ${Object.keys(prefix).join(', ')}.`,
+    })
+  }
+  const own = offsetsOf(stream.name)
+  if (stream.history === null) return logHistory(stream, log, { clock, prefix: own })
+  return logHistory(stream, log, { clock, prefix: own, historyPrefix: offsetsOf(historyPrefixName(stream.name)) })
 }
 
 async function summariseAll(

@@ -1,6 +1,7 @@
 import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import { compareTies, insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
 import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
+import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
 import { undeclared } from '../plan/find.ts'
 import type { AcceptedEvent, ViewPlan } from '../plan/plan.ts'
@@ -69,7 +70,10 @@ export async function explainValue(
     return aggregate.aggregation.value(addRange(aggregate, aggregate.aggregation.zero(), columns, range))
   })
   const newest = newestBefore({ events: columns, baseNewest: -1 }, asOf)
-  const finished = finishView(view, { aggregates: values, newest, t: asOf })
+  const finished = withCoverage(view, finishView(view, { aggregates: values, newest, t: asOf }), {
+    t: asOf,
+    coveredFrom: summary.coveredFromMs ?? coveredFromTheStart,
+  })
   const plan = view.features[index]!
   return {
     view: view.name,

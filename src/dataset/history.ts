@@ -1,7 +1,8 @@
 import { MillraceError } from '../base/faults.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../log/log.ts'
-import { Intake } from '../plan/intake.ts'
+import { coveredFrom, coveredFromTheStart, firstRetained } from '../plan/coverage.ts'
+import { Intake, type SourceKind } from '../plan/intake.ts'
 import type { AcceptedEvent, StreamPlan } from '../plan/plan.ts'
 import type { RowValue } from '../schema/decode.ts'
 import { pathOf } from '../schema/field.ts'
@@ -37,8 +38,30 @@ export type HistorySummary = {
   readonly conflicts: number | null
   readonly late: number
   readonly refused: number
-  /** Start and end offset per partition; null for files. */
-  readonly prefix: readonly { readonly partition: number; readonly start: number; readonly end: number }[] | null
+  /** Start and end offset per partition of the stream's own topic; null for files. */
+  readonly prefix: Prefix | null
+  /** What of the above came from the stream's history, before the hand-over point; null where there is none. */
+  readonly imported: ImportedHistory | null
+  /** First instant from which on every event is known; null: from the first that ever was. */
+  readonly coveredFromMs: number | null
+}
+
+type Prefix = readonly { readonly partition: number; readonly start: number; readonly end: number }[]
+
+export type ImportedHistory = Counts & {
+  readonly topic: string
+  /** Whether all of it is there: `millrace bootstrap` has ended. */
+  readonly complete: boolean
+  readonly prefix: Prefix
+}
+
+type Counts = {
+  readonly records: number
+  readonly accepted: number
+  readonly duplicate: number
+  readonly conflicts: number
+  readonly late: number
+  readonly refused: number
 }
 
 /** Reads files: every distinct id is accepted, the first row of an id wins, a value that does not fit is a fault. */
@@ -81,7 +104,8 @@ export function fileHistory(stream: StreamPlan, files: readonly { path: string; 
           onRead(counts.records)
         }
       }
-      return { stream: stream.name, arrival: 'unknown', ...counts, conflicts: null, late: 0, refused: 0, prefix: null }
+      const none = { conflicts: null, late: 0, refused: 0, prefix: null, imported: null, coveredFromMs: null }
+      return { stream: stream.name, arrival: 'unknown', ...counts, ...none }
     },
   }
 }
@@ -131,48 +155,99 @@ export type LogHistoryOptions = {
   readonly clock: Clock
   /** Next offset per partition, such as a vector's prefix: nothing from there on is read. Default: where the log ends now. */
   readonly prefix?: readonly number[]
+  /** The same of the topic that holds the stream's history. */
+  readonly historyPrefix?: readonly number[]
 }
 
 /**
  * Reads the log up to a prefix, with the very verdicts of the stream engine: a verdict follows from what lies before
- * its record, so a shorter prefix never changes one. Throws `LOG_OFFSET_OUT_OF_RANGE` and `REQUEST_MALFORMED` for a
- * prefix that is not one of this log.
+ * its record, so a shorter prefix never changes one. What was imported from before the hand-over point comes first.
+ * Throws `LOG_OFFSET_OUT_OF_RANGE` and `REQUEST_MALFORMED` for a prefix that is not one of this log.
  */
-export function logHistory(stream: StreamPlan, log: Log, { clock, prefix: ends }: LogHistoryOptions): History {
-  const prefix = prefixOf(stream, log, ends)
+export function logHistory(stream: StreamPlan, log: Log, options: LogHistoryOptions): History {
+  const { clock } = options
+  const topics = log.topics()
+  const past = stream.history
+  const live = { topic: stream.topic, prefix: prefixOf(stream.topic, log, options.prefix) }
+  // A history that nothing was imported into yet may have no topic.
+  const imported =
+    past === null || (options.historyPrefix === undefined && !topics.some(({ topic }) => topic === past.topic))
+      ? null
+      : { topic: past.topic, prefix: prefixOf(past.topic, log, options.historyPrefix) }
+  const sizeOf = ({ prefix }: LogSource): number => prefix.reduce((sum, { start, end }) => sum + end - start, 0)
   return {
-    size: prefix.reduce((sum, { start, end }) => sum + end - start, 0),
+    size: sizeOf(live) + (imported === null ? 0 : sizeOf(imported)),
     async read(accept, onRead) {
-      const counts = { records: 0, accepted: 0, duplicate: 0, conflicts: 0, late: 0, refused: 0 }
-      for (const { partition, start, end } of prefix) {
-        const intake = new Intake(stream, partition, { watermark: -1, seen: new Map() })
-        let offset = start
-        while (offset < end) {
-          const records = await log.read(stream.topic, partition, offset, 1024 * 1024)
-          for (const record of records) {
-            if (record.offset >= end) break
-            const taken = intake.take(record)
-            counts.records += 1
-            counts[taken.verdict] += 1
-            if (taken.verdict === 'accepted')
-              accept(taken.event, { place: stream.topic, partition, offset: record.offset })
-            else if (taken.verdict === 'duplicate' && taken.conflict) counts.conflicts += 1
-          }
-          offset = records.at(-1)!.offset + 1
-          onRead(counts.records)
+      let read = 0
+      const readAll = (source: LogSource, kind: SourceKind) =>
+        readSource({ stream, log, kind, ...source }, accept, async (count) => {
+          read += count
+          onRead(read)
           await clock.turn()
-        }
+        })
+      const retained = await firstRetained(log, live.topic, live.prefix.length)
+      const first = imported === null ? null : await readAll(imported, 'history')
+      const second = await readAll(live, 'live')
+      const from = coveredFrom(stream, { live: retained, historyComplete: first?.complete === true })
+      return {
+        stream: stream.name,
+        arrival: 'as in the log',
+        ...sumOf(first?.counts ?? makeCounts(), second.counts),
+        prefix: live.prefix,
+        imported: first === null ? null : { ...imported!, ...first.counts, complete: first.complete },
+        coveredFromMs: from === coveredFromTheStart ? null : from,
       }
-      return { stream: stream.name, arrival: 'as in the log', ...counts, prefix }
     },
   }
 }
 
-function prefixOf(
-  { name, topic }: StreamPlan,
-  log: Log,
-  ends: readonly number[] | undefined,
-): NonNullable<HistorySummary['prefix']> {
+type LogSource = { readonly topic: string; readonly prefix: Prefix }
+type SourceReading = LogSource & { readonly stream: StreamPlan; readonly log: Log; readonly kind: SourceKind }
+
+/** @param onRead told how many records more were read; what it returns is awaited. */
+async function readSource(
+  { stream, log, kind, topic, prefix }: SourceReading,
+  accept: Parameters<History['read']>[0],
+  onRead: (count: number) => Promise<void>,
+): Promise<{ readonly counts: Counts; readonly complete: boolean }> {
+  const counts = makeCounts()
+  let complete = true
+  for (const { partition, start, end } of prefix) {
+    const intake = new Intake(stream, partition, { watermark: -1, seen: new Map(), source: kind })
+    let offset = start
+    while (offset < end) {
+      const records = await log.read(topic, partition, offset, 1024 * 1024)
+      for (const record of records) {
+        if (record.offset >= end) break
+        if (intake.takeMark(record)) continue
+        const taken = intake.take(record)
+        counts.records += 1
+        counts[taken.verdict] += 1
+        if (taken.verdict === 'accepted') accept(taken.event, { place: topic, partition, offset: record.offset })
+        else if (taken.verdict === 'duplicate' && taken.conflict) counts.conflicts += 1
+      }
+      const next = records.at(-1)!.offset + 1
+      await onRead(Math.min(next, end) - offset)
+      offset = next
+    }
+    complete &&= intake.complete
+  }
+  return { counts, complete }
+}
+
+type MutableCounts = { -readonly [Name in keyof Counts]: Counts[Name] }
+
+function makeCounts(): MutableCounts {
+  return { records: 0, accepted: 0, duplicate: 0, conflicts: 0, late: 0, refused: 0 }
+}
+
+function sumOf(one: Counts, other: Counts): Counts {
+  const sum = makeCounts()
+  for (const name of Object.keys(sum) as (keyof Counts)[]) sum[name] = one[name] + other[name]
+  return sum
+}
+
+function prefixOf(topic: string, log: Log, ends: readonly number[] | undefined): Prefix {
   const topics = log.topics()
   const partitions = topics.find((one) => one.topic === topic)?.partitions
   // An empty history would look like a set in which nothing ever happened.
@@ -181,8 +256,8 @@ function prefixOf(
   }
   if (ends !== undefined && ends.length !== partitions) {
     throw new MillraceError('REQUEST_MALFORMED', {
-      detail: `the prefix of stream "${name}" has ${ends.length} offsets`,
-      allowed: `Give one next offset for each of the ${partitions} partitions of topic "${topic}".`,
+      detail: `the prefix of topic "${topic}" has ${ends.length} offsets`,
+      allowed: `Give one next offset for each of its ${partitions} partitions.`,
     })
   }
   return Array.from({ length: partitions }, (_, partition) => {

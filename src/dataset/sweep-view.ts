@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import { Sweep } from '../kernel/sweep.ts'
+import { isWarming } from '../plan/coverage.ts'
 import { finishValues } from '../plan/finish-view.ts'
 import type { ViewPlan } from '../plan/plan.ts'
 import { type KeyGroups, type KeyName, keyNamer } from './key-groups.ts'
@@ -11,28 +12,40 @@ export type SweepOptions = {
   readonly groups: KeyGroups
   /** Added to each row's instant: 1 includes the events of that very millisecond. */
   readonly plusMs: number
+  /** First instant from which on the history has every event. */
+  readonly coveredFrom: number
   /** Called now and then with the rows done; what it returns is awaited, so that others get a turn. */
   readonly onProgress: (rows: number) => Promise<void>
 }
 
+export type SweptView = {
+  /** `values[feature][row]` */
+  readonly values: readonly (readonly FeatureValue[])[]
+  /** How many rows have a feature that events would change which the history does not have. */
+  readonly warming: number
+}
+
 /**
- * Values of every feature of a view for every row of the spine: `result[feature][row]`.
+ * Values of every feature of a view for every row of the spine.
  *
  * Keys are swept one after the other, so values come out in the order of keys. They are put into the order of rows
  * at the end, a column at a time: that walks through memory once per column, not through all columns at once.
  */
-export async function sweepView(view: ViewPlan, options: SweepOptions): Promise<FeatureValue[][]> {
-  const { spine, groups, plusMs, onProgress } = options
+export async function sweepView(view: ViewPlan, options: SweepOptions): Promise<SweptView> {
+  const { spine, groups, plusMs, coveredFrom, onProgress } = options
   const swept = view.features.map((): FeatureValue[] => [])
   const { order, keys } = rowsByKey(view, spine)
   let reported = 0
+  let warming = 0
   for (const { name, start, end } of keys) {
     const events = groups.events(name)
     const sweep = events === null ? null : new Sweep(view.program, events)
     for (let place = start; place < end; place++) {
       const t = spine.instants[order[place]!]! + plusMs
       const aggregates = sweep === null ? null : sweep.read(t)
-      const values = finishValues(view, { aggregates, newest: sweep === null ? -1 : sweep.newestBefore, t })
+      const newest = sweep === null ? -1 : sweep.newestBefore
+      const values = finishValues(view, { aggregates, newest, t })
+      if (isWarming(view, newest, { t, coveredFrom })) warming += 1
       for (let feature = 0; feature < swept.length; feature++) swept[feature]!.push(values[feature]!)
     }
     if (end - reported < 50_000) continue
@@ -40,11 +53,12 @@ export async function sweepView(view: ViewPlan, options: SweepOptions): Promise<
     await onProgress(end)
   }
   await onProgress(spine.rows)
-  return swept.map((values) => {
+  const inRowOrder = swept.map((values) => {
     const rows = new Array<FeatureValue>(spine.rows)
     for (let place = 0; place < order.length; place++) rows[order[place]!] = values[place]!
     return rows
   })
+  return { values: inRowOrder, warming }
 }
 
 /** Row numbers sorted by key, and within a key by ascending instant: what a sweep reads in one pass. */

@@ -1,4 +1,5 @@
 import { MillraceError } from '../base/faults.ts'
+import { coveredFromTheStart } from '../plan/coverage.ts'
 import type { FeaturePlan, ViewPlan } from '../plan/plan.ts'
 import type { ValueType } from '../schema/value-type.ts'
 import type { TableColumn, TableValue, TableWriter } from '../store/offline/table-file.ts'
@@ -27,6 +28,8 @@ export type TrainingSet = {
     readonly applied: number
     readonly filtered: number
     readonly unkeyed: number
+    /** Rows with a value that events would change which the history does not have: before it begins, or not in yet. */
+    readonly warming: number
   }[]
 }
 
@@ -59,16 +62,18 @@ export async function buildTrainingSet(options: TrainingOptions): Promise<Traini
     const group = groups.get(view)!
     group.seal()
     const phase = `computing ${view.name}`
-    const values = await sweepView(view, {
+    const from = summaries.find(({ stream }) => stream === view.stream)?.coveredFromMs ?? coveredFromTheStart
+    const { values, warming } = await sweepView(view, {
       spine,
       groups: group,
       plusMs: inclusive ? 1 : 0,
+      coveredFrom: from,
       onProgress: (done) => onProgress({ phase, done, total: spine.rows }),
     })
     view.features.forEach((feature, index) => {
       columns.push({ column: featureColumn(feature), values: values[index]! })
     })
-    counts.push({ view: view.name, ...group.counts })
+    counts.push({ view: view.name, ...group.counts, warming })
     groups.delete(view)
   }
   return { columns, histories: summaries, views: counts }

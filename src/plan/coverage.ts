@@ -1,6 +1,6 @@
 import type { ViewProgram } from '../kernel/program.ts'
 import { instantMsEnd } from '../schema/instant.ts'
-import type { FeatureStatus, FinishedView } from './finish-view.ts'
+import type { FinishedView } from './finish-view.ts'
 import type { StreamPlan, ViewPlan } from './plan.ts'
 
 /** Every event that ever was is in what a state was built from. */
@@ -19,6 +19,31 @@ export type Coverage = {
  * partitions' first records that were left. Null: of some partition there was none left to tell.
  */
 export type FirstRetained = { readonly timestampMs: number | null }
+
+/** What of a log tells where its topics begin by now. */
+export type LogStarts = {
+  start(topic: string, partition: number): number
+  end(topic: string, partition: number): number
+  read(
+    topic: string,
+    partition: number,
+    offset: number,
+    bytesMax: number,
+  ): Promise<readonly { readonly timestampMs: number }[]>
+}
+
+/** Where the reading of a topic begins that starts now; null: at its very first records. */
+export async function firstRetained(log: LogStarts, topic: string, partitions: number): Promise<FirstRetained | null> {
+  let newestMs: number | null = null
+  for (let partition = 0; partition < partitions; partition++) {
+    const start = log.start(topic, partition)
+    if (start === 0) continue
+    if (start === log.end(topic, partition)) return { timestampMs: null }
+    const [first] = await log.read(topic, partition, start, 1)
+    newestMs = Math.max(newestMs ?? 0, first!.timestampMs)
+  }
+  return newestMs === null ? null : { timestampMs: newestMs }
+}
 
 /**
  * First instant from which on a state knows every event.
@@ -51,36 +76,31 @@ export type CoveredRead = {
  * A lifetime window warms until everything is covered; that of a row feature only until the key's newest event lies in
  * what is covered, for no unknown event is newer. Values stay as they are.
  */
-export function withCoverage(view: ViewPlan, finished: FinishedView, read: CoveredRead): FinishedView {
-  if (read.coveredFrom === coveredFromTheStart) return finished
-  const warming = warmingFeatures(view, finished, read)
+export function withCoverage(view: ViewPlan, finished: FinishedView, { t, coveredFrom }: CoveredRead): FinishedView {
+  if (coveredFrom === coveredFromTheStart) return finished
+  const newest = finished.ageMs === null ? -1 : t - finished.ageMs
+  const warming = warmingFeatures(view, newest, { t, coveredFrom })
   if (!warming.includes(true)) return finished
   return { ...finished, status: finished.status.map((status, index) => (warming[index] === true ? 'WARMING' : status)) }
 }
 
-function warmingFeatures(
-  view: ViewPlan,
-  { status, ageMs }: FinishedView,
-  { t, coveredFrom: from }: CoveredRead,
-): boolean[] {
-  if (isOutside(status)) {
-    const freshFrom = t - (view.ttlMs ?? 0)
-    return view.features.map(() => freshFrom < from)
-  }
-  const newestIsCovered = ageMs !== null && t - ageMs >= from
-  const reaching = view.program.windows.map(
-    ({ lengthMs, offsetMs }) => lengthMs === null || t - offsetMs - lengthMs < from,
-  )
-  return view.features.map(({ aggregates }) =>
-    aggregates.some((slot) => {
-      const { window } = view.program.aggregates[slot]!
-      return reaching[window] === true && !(newestIsCovered && isOfNewest(view.program, slot))
-    }),
-  )
+/** Whether any feature of a view is `WARMING`. `newest`: time of the key's newest event before the instant, or -1. */
+export function isWarming(view: ViewPlan, newest: number, read: CoveredRead): boolean {
+  return read.coveredFrom !== coveredFromTheStart && warmingFeatures(view, newest, read).includes(true)
 }
 
-function isOutside([first]: readonly FeatureStatus[]): boolean {
-  return first === 'OUTSIDE_MAX_AGE'
+function warmingFeatures(view: ViewPlan, newest: number, { t, coveredFrom }: CoveredRead): boolean[] {
+  const { program, ttlMs, features } = view
+  if (newest >= 0 && ttlMs !== null && t - newest > ttlMs) return features.map(() => t - ttlMs < coveredFrom)
+  const reaching = program.windows.map(
+    ({ lengthMs, offsetMs }) => lengthMs === null || t - offsetMs - lengthMs < coveredFrom,
+  )
+  return features.map(({ aggregates }) =>
+    aggregates.some((slot) => {
+      const { window } = program.aggregates[slot]!
+      return reaching[window] === true && !(newest >= coveredFrom && isOfNewest(program, slot))
+    }),
+  )
 }
 
 /** Whether an aggregate looks at the newest event only, whatever that holds. */

@@ -104,6 +104,11 @@ export class Intake {
     return this.#judge.forgetsBefore
   }
 
+  /** Whether the end mark of a history was taken. */
+  get complete(): boolean {
+    return this.#judge.closed
+  }
+
   /**
    * Takes a record that is no event but the mark at the end of a history, which gets no verdict and is not counted;
    * false: it is an event, to be taken by `take`. Ask before each `take`.

@@ -14,6 +14,11 @@ export type HistoryPlan = {
   readonly untilMs: number
 }
 
+/** What the offsets of a history's topic are called in a prefix, beside those of the stream. No stream has this name. */
+export function historyPrefixName(stream: string): string {
+  return `${stream}.history`
+}
+
 /** Reads what a stream declares of its history; null without one, and where it has faults. */
 export function compileHistory(stream: Stream, faults: FaultList): HistoryPlan | null {
   const { name, topic, history } = stream

@@ -7,6 +7,7 @@ import { type FeatureStatus, readView } from '../plan/finish-view.ts'
 import { streamOf, viewsOf } from '../plan/find.ts'
 import { inspect } from '../plan/intake.ts'
 import type { AcceptedEvent, KeyColumn, Plan, ViewPlan } from '../plan/plan.ts'
+import { historyPrefixName } from '../plan/stream-history.ts'
 import { describe, makeValueParser, nameOfAllowed } from '../schema/decode.ts'
 import { encodeKey, isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
 
@@ -15,6 +16,8 @@ export type StateSource = {
   state(view: ViewPlan, key: Uint8Array): KeyState | null
   /** Next offset per partition of a stream. */
   prefix(stream: string): readonly number[]
+  /** The same of the topic that holds the stream's history; null: it has none. */
+  readonly historyPrefix?: (stream: string) => readonly number[] | null
   /** First instant from which on the states of a view know every event. */
   readonly coveredFrom?: (view: ViewPlan) => number
 }
@@ -82,10 +85,19 @@ export class VectorReader {
     return keyOf(view, keys)
   }
 
-  /** What the states behind these views have seen: stream → next offset per partition. */
+  /**
+   * What the states behind these views have seen: stream → next offset per partition, and under `<stream>.history`
+   * those of its history.
+   */
   prefixOf(views: readonly ViewPlan[]): Record<string, readonly number[]> {
     const streams = new Set(views.map(({ stream }) => stream))
-    return Object.fromEntries([...streams].map((stream) => [stream, this.#source.prefix(stream)]))
+    return Object.fromEntries(
+      [...streams].flatMap((stream): [string, readonly number[]][] => {
+        const past = this.#source.historyPrefix?.(stream) ?? null
+        const own: [string, readonly number[]] = [stream, this.#source.prefix(stream)]
+        return past === null ? [own] : [own, [historyPrefixName(stream), past]]
+      }),
+    )
   }
 
   #instant(asOf: VectorOptions['asOf'], { added, newest }: { added: Added | null; newest: readonly number[] }): number {

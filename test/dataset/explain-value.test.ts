@@ -39,6 +39,8 @@ test('events of one instant are listed in the order of their ids, the last of wh
         late: 0,
         refused: 0,
         prefix: [{ partition: 0, start: 0, end: 3 }],
+        imported: null,
+        coveredFromMs: null,
       })
     },
   }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { folderOption, jsonOption, parseFiles } from '../options.ts'
-import { endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
+import { counted, endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
 
 type Options = {
   service: string
@@ -64,6 +64,10 @@ with one id the first row.`,
             print(
               `${stream}: ${records} records = ${accepted} accepted + ${duplicate} duplicate + ${late} late + ${refused} refused (arrival: ${arrival})`,
             )
+          }
+          for (const { view, warming } of manifest.views) {
+            if (warming > 0)
+              print(`${view}: ${counted(warming, 'row')} WARMING: the history lacks a part of their windows`)
           }
           print(
             `${options.out}: ${manifest.output.rows} rows, ${manifest.features.length} features, ${manifest.bound}, plan ${manifest.plan.slice(0, 12)}`,
