@@ -146,6 +146,12 @@ export const faults = {
     message: 'could not write {topic}/{partition} durably: {detail}',
     hint: 'The partition has stopped, because what a failed fsync left on disk is not known. Check disk space and health, then restart: recovery keeps exactly what is whole.',
   },
+  OUTPUT_WRITE_FAILED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not write what goes to {topics}: {detail}',
+    hint: 'The source partitions whose rejected events or finished values these are have stopped; nothing of theirs is lost. Mend the cause, then restart.',
+  },
   LOG_FOLDER_UNUSABLE: {
     kind: 'external',
     retry: 'never',

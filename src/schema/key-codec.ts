@@ -1,4 +1,5 @@
-import { ByteWriter } from '../base/bytes.ts'
+import { assert } from '../base/assert.ts'
+import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { FieldKind } from './field.ts'
 
 /** Text in a key or an id is at most this many UTF-8 bytes: keys live in memory and in a store with short keys. */
@@ -29,6 +30,19 @@ export function encodeKey(kinds: readonly FieldKind[], values: readonly (string 
     else writer.zigzag(value)
   }
   return writer.finish()
+}
+
+/** The values of `encodeKey`, in declared order. */
+export function decodeKey(kinds: readonly FieldKind[], key: Uint8Array): (string | number | boolean)[] {
+  const reader = new ByteReader(key)
+  const values = kinds.map((kind) => {
+    assert(reader.u8() === kindTags[kind], 'a key holds what its entity declares')
+    if (kind === 'string') return reader.string()
+    if (kind === 'boolean') return reader.u8() === 1
+    return kind === 'float' ? reader.f64() : reader.zigzag()
+  })
+  reader.expectEnd()
+  return values
 }
 
 export function isKeyText(value: string): boolean {
