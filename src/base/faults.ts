@@ -31,6 +31,48 @@ export const faults = {
     message: 'the definitions as data are refused at {path}: there is {came}',
     hint: 'Allowed is {allowed}. `millrace plan definitions.ts --definitions` prints definitions as data.',
   },
+  REGISTRY_CONFLICT: {
+    kind: 'user',
+    retry: 'never',
+    message: 'version {expected} is not the applied one any more: version {number} was applied at {at}\n{difference}',
+    hint: 'The lines say what changed meanwhile. Look at the difference to version {number} with `millrace plan`, then apply again.',
+  },
+  REGISTRY_INCOMPATIBLE: {
+    kind: 'user',
+    retry: 'never',
+    message: '{count} change(s) break data or readers\n{list}',
+    hint: 'Nothing was applied. Change the definitions so that what is there stays valid, or apply them as they are with --allow-incompatible (in the library: allowIncompatible).',
+  },
+  REGISTRY_DIFFERS: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the definitions are not those of version {number}, which is applied\n{difference}',
+    hint: 'Apply them with `millrace apply`, or start without definitions to run version {number} as it is.',
+  },
+  REGISTRY_EMPTY: {
+    kind: 'user',
+    retry: 'never',
+    message: 'no definitions are applied in {place}',
+    hint: 'Apply some with `millrace apply definitions.ts`, or start with `millrace dev definitions.ts`, which applies them.',
+  },
+  REGISTRY_NUMBER_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'there is no version {number}',
+    hint: 'Applied were {versions}. `millrace versions` lists them.',
+  },
+  REGISTRY_CORRUPT: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'record {place} of the registry is damaged: {detail}',
+    hint: 'Its checksum holds, so it was written this way. Nothing is applied past it: restore the log from a backup, or find out what wrote it.',
+  },
+  REGISTRY_VERSION_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'record {place} of the registry has format version {version}; this release reads {supported}',
+    hint: 'It was written by a newer release. Run that release: the registry is never rewritten.',
+  },
   SERVER_UNREACHABLE: {
     kind: 'external',
     retry: 'backoff',
@@ -248,11 +290,53 @@ export const faults = {
     message: 'the state in {folder} belongs to {what} {stored}, not to {current}',
     hint: 'Start with the definitions and the log that wrote it, or delete {folder} so that it is rebuilt from the log.',
   },
+  PARTITION_HALTED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'partition {partition} of topic {topic} has stopped: {detail}',
+    hint: 'The other partitions go on, and nothing of this one is lost. Mend the cause and restart: it goes on where it stopped.',
+  },
+  PLAN_SUPERSEDED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'plan {plan} gave way to plan {by} before it was ready',
+    hint: 'What was served before is served until the newer plan is ready. Apply the older one again if it is the one you want.',
+  },
+  FORGOTTEN_MALFORMED: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'record {offset} of topic forgotten-entities cannot be read: {detail}',
+    hint: 'Nothing is served as long as it is unknown what was to be forgotten. A newer version of millrace may have written it; otherwise restore the topic from a backup.',
+  },
   ENGINE_STOPPED: {
     kind: 'internal',
     retry: 'never',
     message: 'the engine has stopped: {detail}',
     hint: 'The first fault is the cause; restart after mending it. Nothing acknowledged is lost.',
+  },
+  HISTORY_UNDECLARED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'stream "{stream}" declares no history',
+    hint: "Declare where files hand over to the topic: history: { until: '2026-06-01T00:00:00Z' } in its definition.",
+  },
+  HISTORY_COMPLETE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the history of stream "{stream}" is complete in topic "{topic}", imported from other files or for other fields',
+    hint: "A history is imported once. To take another one instead, declare another topic for it, history: { topic: '{topic}.2', … }, and import into that: the views of the stream are then built from it.",
+  },
+  HISTORY_TOPIC_TAKEN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic "{topic}" holds records that are not of this import: {detail}',
+    hint: "Give the files, in the order and with the definitions, with which the import was begun, and it goes on where it stopped. Or begin anew in another topic: history: { topic: '{topic}.2', … }.",
+  },
+  HISTORY_ROWS_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: '{count} of {rows} rows for stream "{stream}" would be refused\n{list}',
+    hint: 'Nothing was imported. Mend the files; or import them as they are with --keep-refused (in the library: keepRefused): those rows are then in the dead-letter-queue, with their reasons.',
   },
   FILE_UNREADABLE: {
     kind: 'user',
@@ -282,7 +366,7 @@ export const faults = {
 
 export type FaultCode = keyof typeof faults
 
-type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
+type Placeholders<S extends string> = S extends `${string}{${infer Name}${infer Rest}`
   ? Name | Placeholders<Rest>
   : never
 

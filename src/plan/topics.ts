@@ -8,3 +8,6 @@ export function featureEventsTopic(view: string): string {
 }
 
 export const featureEventsPrefix = 'feature-events.'
+
+/** Where every version of the definitions lies that was applied. */
+export const registryTopic = 'plan-registry'
