@@ -1,12 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { KernelEvent } from '../kernel/event-columns.ts'
 import { applyEvent, copyState, type KeyState, makeKeyState } from '../kernel/key-state.ts'
 import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
 import { type FeatureStatus, readView } from '../plan/finish-view.ts'
 import { streamOf, viewsOf } from '../plan/find.ts'
 import { inspect } from '../plan/intake.ts'
-import type { AcceptedEvent, KeyColumn, Plan, ViewPlan } from '../plan/plan.ts'
+import type { AcceptedEvent, KeyColumn, Plan, Projected, ViewPlan } from '../plan/plan.ts'
 import { historyPrefixName } from '../plan/stream-history.ts'
 import { describe, makeValueParser, nameOfAllowed } from '../schema/decode.ts'
 import { encodeKey, isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
@@ -20,6 +21,8 @@ export type StateSource = {
   readonly historyPrefix?: (stream: string) => readonly number[] | null
   /** First instant from which on the states of a view know every event. */
   readonly coveredFrom?: (view: ViewPlan) => number
+  /** Whether an event of this id was accepted, as far as ids are remembered: it is in the states already. */
+  readonly accepted?: (stream: string, id: string | number) => boolean
 }
 
 export type EntityKeys = Readonly<Record<string, unknown>>
@@ -27,7 +30,10 @@ export type EntityKeys = Readonly<Record<string, unknown>>
 export type VectorOptions = {
   /** Epoch milliseconds; `'latest'`: one past the newest applied event of the keys. Default: the clock's now. */
   readonly asOf?: number | 'latest'
-  /** An event not yet sent: values are as if it had just been accepted, by default as of one past its time. */
+  /**
+   * An event of one of the keys that are read: values are as if it had just been accepted, by default as of one past
+   * its time. One that was accepted already, by its id, counts once.
+   */
   readonly with?: { readonly stream: string; readonly event: Uint8Array }
 }
 
@@ -64,13 +70,14 @@ export class VectorReader {
     const added = options.with === undefined ? null : this.#inspectAdded(options.with)
     const found = views.map((view) => {
       const key = keyOf(view, keys)
-      return { view, state: stateWith(view, { key, state: this.#source.state(view, key), added }) }
+      return { view, key, state: this.#source.state(view, key) }
     })
-    const asOf = this.#instant(options.asOf, { added, newest: found.map(({ state }) => state?.newest ?? -1) })
+    const withAdded = added === null ? found : this.#withAdded(found, added)
+    const asOf = this.#instant(options.asOf, { added, newest: withAdded.map(({ state }) => state?.newest ?? -1) })
     const values: FeatureValue[] = []
     const status: FeatureStatus[] = []
     const ageMs: (number | null)[] = []
-    for (const { view, state } of found) {
+    for (const { view, state } of withAdded) {
       const from = this.#source.coveredFrom?.(view) ?? coveredFromTheStart
       const finished = withCoverage(view, readView(view, state, asOf), { t: asOf, coveredFrom: from })
       values.push(...finished.values)
@@ -106,6 +113,34 @@ export class VectorReader {
     return added === null ? this.#clock.now() : added.event.ts + 1
   }
 
+  /** Throws `REQUEST_MALFORMED` for an event that none of the views reads, or that is of other keys in all that do. */
+  #withAdded(found: readonly Found[], added: Added): readonly Found[] {
+    const projections = found.map(({ view }) => (view.stream === added.stream ? view.project(added.event) : null))
+    if (projections.every((projected) => projected === null)) {
+      const streams = [...new Set(found.map(({ view }) => `"${view.stream}"`))].join(', ')
+      throw new MillraceError('REQUEST_MALFORMED', {
+        detail: `the event in "with" is of stream "${added.stream}", which none of the views reads`,
+        allowed: `Give an event of ${streams}, or leave "with" out.`,
+      })
+    }
+    const isOfOther = (projected: Projected | null, { key }: Found): boolean =>
+      projected === null || (projected.outcome === 'applied' && Buffer.compare(projected.key, key) !== 0)
+    if (projections.every((projected, index) => isOfOther(projected, found[index]!))) {
+      const read = found.filter(({ view }) => view.stream === added.stream)
+      const names = [...new Set(read.flatMap(({ view }) => view.keys.map(({ name }) => name)))].join(', ')
+      throw new MillraceError('REQUEST_MALFORMED', {
+        detail: `the event in "with" has another ${names} than the keys that are read`,
+        allowed: 'Give an event of the entity that is read, or leave "with" out.',
+      })
+    }
+    if (added.known) return found
+    return found.map((one, index) => {
+      const projected = projections[index] ?? null
+      if (projected?.outcome !== 'applied' || isOfOther(projected, one)) return one
+      return { ...one, state: stateAfter(one, projected.event) }
+    })
+  }
+
   #inspectAdded({ stream: name, event }: { stream: string; event: Uint8Array }): Added {
     const stream = streamOf(this.#plan, name)
     const inspected = inspect(stream, { value: event, timestampMs: this.#clock.now() })
@@ -121,22 +156,20 @@ export class VectorReader {
     const { row, ts } = inspected
     // Without an id it would get the next coordinates of its partition: after every event that is there.
     const tie = stream.id === null ? Number.MAX_SAFE_INTEGER : (row[stream.id] as string | number)
-    return { stream: name, event: { row, ts, tie } }
+    const known = stream.id !== null && this.#source.accepted?.(name, tie) === true
+    return { stream: name, event: { row, ts, tie }, known }
   }
 }
 
-type Added = { readonly stream: string; readonly event: AcceptedEvent }
+/** `known`: it was accepted before, and so is in the states. */
+type Added = { readonly stream: string; readonly event: AcceptedEvent; readonly known: boolean }
 
-/** The key's state, with the added event folded into a copy of it where the event is about this key. */
-function stateWith(
-  view: ViewPlan,
-  { key, state, added }: { key: Uint8Array; state: KeyState | null; added: Added | null },
-): KeyState | null {
-  if (added === null || added.stream !== view.stream) return state
-  const projected = view.project(added.event)
-  if (projected.outcome !== 'applied' || Buffer.compare(projected.key, key) !== 0) return state
+type Found = { readonly view: ViewPlan; readonly key: Uint8Array; readonly state: KeyState | null }
+
+/** A copy of the key's state with one more event. */
+function stateAfter({ view, state }: Found, event: KernelEvent): KeyState {
   const copy = state === null ? makeKeyState(view.program) : copyState(view.program, state)
-  applyEvent(view.program, copy, projected.event)
+  applyEvent(view.program, copy, event)
   return copy
 }
 

@@ -80,6 +80,46 @@ test('a number that JSON would turn into null is refused, and nothing of the cal
   }
 })
 
+test('two values for one place of an event are refused, and nothing of the call is sent', async () => {
+  const nested = stream('nested', {
+    fields: {
+      user: int(),
+      at: timestamp('ms'),
+      plain: int().optional(),
+      whole: string().at('part').optional(),
+      same: int().at('plain').optional(),
+      inside: int().at('part.inside').optional(),
+    },
+    time: 'at',
+    lateness: '1h',
+  })
+  const counted = featureView('counted', {
+    from: nested,
+    by: user,
+    features: (on) => ({ count_1h: on.count({ over: '1h' }), plain: on.last('plain', { over: '1h' }) }),
+  })
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-mill-'))
+  const mill = await millrace({ definitions: [counted], folder })
+  try {
+    const good = { user: 1, at: atMs }
+    for (const [event, names, path] of [
+      [{ ...good, plain: 1, same: 2 }, ['plain', 'same'], 'plain'],
+      [{ ...good, plain: 1, same: null }, ['plain', 'same'], 'plain'],
+      [{ ...good, whole: 'x', inside: 1 }, ['whole', 'inside'], 'part.inside'],
+      [{ ...good, inside: 1, whole: 'x' }, ['inside', 'whole'], 'part'],
+    ] as const) {
+      const message = `the request is refused: fields "${names[0]}" and "${names[1]}" of an event for stream "nested" meet at "${path}"`
+      await assert.rejects(mill.send(nested, [good, event]), { code: 'REQUEST_MALFORMED', message })
+    }
+    await mill.send(nested, { ...good, plain: 3, same: 3 })
+    await mill.caughtUp()
+    assert.deepEqual(await mill.get(counted, { user: 1 }, { asOf: atMs + 1 }), { count_1h: 1, plain: 3 })
+  } finally {
+    await mill.close()
+    await rm(folder, { recursive: true })
+  }
+})
+
 test('appends nothing of a call with an event that no record can hold', async () => {
   await withMill(async (mill) => {
     const small = Buffer.from(JSON.stringify({ id: 'a', user: 1, when: { exactly: atMs } }))

@@ -34,15 +34,24 @@ events are durable all the same.`,
 }
 
 async function run(stream: string, event: string | undefined, options: Options): Promise<void> {
+  for await (const { answer, sent } of sendEvents(stream, event, options)) report(answer, { options, sent })
+}
+
+/** The answers to the requests that the events need; `sent` events were in earlier ones. */
+export async function* sendEvents(
+  stream: string,
+  event: string | undefined,
+  { url }: Pick<Options, 'url'>,
+): AsyncGenerator<{ readonly answer: Answer; readonly sent: number }> {
   const path = `/v1/events/${encodeURIComponent(stream)}`
   if (event !== undefined && !event.startsWith('@')) {
-    report(await request(options.url, path, { type: 'application/json', content: event }), { options, sent: 0 })
+    yield { answer: await request(url, path, { type: 'application/json', content: event }), sent: 0 }
     return
   }
   let sent = 0
   for (const { content, lines } of portions(event === undefined ? await readInput() : await readEvents(event))) {
-    const answer = await request(options.url, path, { type: 'application/x-ndjson', content })
-    report(answer, { options, sent })
+    const answer = await request(url, path, { type: 'application/x-ndjson', content })
+    yield { answer, sent }
     // A refused event is kept and the rest goes on; a refused request would be refused again.
     if (answer.status !== 202 && answer.status !== 422) return
     sent += lines
