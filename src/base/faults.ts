@@ -318,19 +318,20 @@ export const faults = {
     kind: 'user',
     retry: 'never',
     message: 'stream "{stream}" declares no history',
-    hint: "Declare where files hand over to the topic: history: { until: '2026-06-01T00:00:00Z' } in its definition.",
+    hint: 'Declare `history` in its definition, with `until`: the instant at which files hand over to the topic.',
   },
   HISTORY_COMPLETE: {
     kind: 'user',
     retry: 'never',
-    message: 'the history of stream "{stream}" is complete in topic "{topic}", imported from other files or for other fields',
-    hint: "A history is imported once. To take another one instead, declare another topic for it, history: { topic: '{topic}.2', … }, and import into that: the views of the stream are then built from it.",
+    message:
+      'the history of stream "{stream}" is complete in topic "{topic}", imported from other files or for other fields',
+    hint: 'A history is imported once. To take another one instead, declare another `topic` in its `history`, such as {topic}.2, and import into that: the views of the stream are then built from it.',
   },
   HISTORY_TOPIC_TAKEN: {
     kind: 'user',
     retry: 'never',
     message: 'topic "{topic}" holds records that are not of this import: {detail}',
-    hint: "Give the files, in the order and with the definitions, with which the import was begun, and it goes on where it stopped. Or begin anew in another topic: history: { topic: '{topic}.2', … }.",
+    hint: 'Give the files, in the order and with the definitions, with which the import was begun, and it goes on where it stopped. Or begin anew: declare another `topic` in the `history` of the stream, such as {topic}.2.',
   },
   HISTORY_ROWS_REFUSED: {
     kind: 'user',
@@ -366,7 +367,7 @@ export const faults = {
 
 export type FaultCode = keyof typeof faults
 
-type Placeholders<S extends string> = S extends `${string}{${infer Name}${infer Rest}`
+type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
   : never
 
