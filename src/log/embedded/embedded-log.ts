@@ -9,6 +9,7 @@ import { checkTopicsOfEnds, type DurableEnds, joinEnds, readEndMark, writeEndMar
 import { type FileLock, type FileSystem, makeFolderDurably, readWhole, writeAtomically } from './file-system.ts'
 import { nodeFileSystem } from './node-file-system.ts'
 import { Partition } from './partition.ts'
+import type { Replacements } from './rewrite.ts'
 import {
   checkTopicName,
   checkTopicOptions,
@@ -45,6 +46,11 @@ export type EmbeddedLogOptions = {
 export interface EmbeddedLog extends Log {
   /** Removes what is past its retention by now. Also done on open and whenever a segment is full. */
   enforceRetention(): Promise<void>
+  /**
+   * Puts other keys, values and headers in place of those of some records, by offset; offsets and timestamps stay. When
+   * it resolves, nothing on disk holds the old ones any more.
+   */
+  replace(topic: string, partition: number, replacements: Replacements): Promise<void>
 }
 
 /**
@@ -158,6 +164,12 @@ class OpenLog implements EmbeddedLog {
     for (const { partitions } of this.#topics.values()) {
       for (const partition of partitions) await partition.enforceRetention()
     }
+  }
+
+  async replace(topic: string, partition: number, replacements: Replacements): Promise<void> {
+    const target = this.#partition(topic, partition)
+    for (const replacement of replacements.values()) checkSizes([{ ...replacement, timestampMs: 0 }], this.#settings)
+    await target.replace(replacements)
   }
 
   /** Appends already made are finished first. Those who still wait for records get `LOG_CLOSED`. */

@@ -93,11 +93,22 @@ export async function writeAtomically(
 }
 
 /** Replaces a file's content in place. A crash before it resolves may leave anything. */
-export async function writeFileWhole(fileSystem: FileSystem, path: string, content: Uint8Array): Promise<void> {
+export async function writeFileWhole(
+  fileSystem: FileSystem,
+  path: string,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const file = await fileSystem.open(path, 'write')
   try {
     await file.truncate(0)
-    await file.write(content, 0)
+    if (content instanceof Uint8Array) await file.write(content, 0)
+    else {
+      let position = 0
+      for await (const part of content) {
+        await file.write(part, position)
+        position += part.length
+      }
+    }
     await file.sync()
   } finally {
     await file.close()

@@ -42,6 +42,12 @@ export async function lockFile(path: string): Promise<FileLock> {
   throw new MillraceError('FOLDER_IN_USE', { folder: dirname(path), pid: 'unknown' })
 }
 
+/** The process that holds a lock; `'stale'` when the one that took it is dead, null when nobody has taken it. */
+export async function holderOf(path: string): Promise<number | 'stale' | null> {
+  const last = (await readChain(path)).at(-1)
+  return last === undefined ? null : ((await findLivingHolder(last)) ?? 'stale')
+}
+
 /** True when the lock is ours now, false when it changed hands meanwhile. Throws when its holder lives. */
 async function takeOver({ path, draft, mine }: { path: string; draft: string; mine: string }): Promise<boolean> {
   const chain = await readChain(path)

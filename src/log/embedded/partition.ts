@@ -7,6 +7,7 @@ import { encodeBatch, readBatchHeader, setPartitionLeaderEpoch } from '../record
 import { decodeRecords } from '../record-decoder.ts'
 import type { FileSystem } from './file-system.ts'
 import { recoverSegments } from './recover.ts'
+import { draftRewritten, type Replacements } from './rewrite.ts'
 import type { Segment } from './segment.ts'
 import { type Run, SegmentReader } from './segment-reader.ts'
 import { SegmentWriter } from './segment-writer.ts'
@@ -41,13 +42,19 @@ export class Partition {
   readonly #writer: SegmentWriter
   readonly #reader: SegmentReader
   readonly #tail: TailCache
+  /** Counts changes of what is already in the log: what was read before one is not kept after it. */
+  #changes = 0
   readonly #waiters = new Waiters()
   /** What is left of the last run read from disk, for a reader that takes less than a run at a time. */
   #rest: Run | null = null
   #pending: PendingAppend[] = []
   #nextOffset: number
   #draining: Promise<void> | null = null
-  #removing: Promise<void> = Promise.resolve()
+  /** Those who asked that the newest segment be closed. */
+  #rolls: PendingRoll[] = []
+  /** Removals and rewritings of full segments, one after the other. */
+  #tidying: Promise<void> = Promise.resolve()
+  #closed: Error | null = null
   #failure: MillraceError | null = null
 
   private constructor(options: PartitionOptions, segments: readonly Segment[], writer: SegmentWriter) {
@@ -107,10 +114,11 @@ export class Partition {
     const records: LogRecord[] = []
     if (offset === this.end) return records
     if (this.#tail.find(offset) === null) {
+      const changes = this.#changes
       const run = await this.#runFromDisk(offset, bytesMax)
       decodeRun(run, { offset, bytesMax }, records)
       const next = records.at(-1)!.offset + 1
-      this.#rest = next < run.nextOffset ? run : null
+      this.#rest = next < run.nextOffset && changes === this.#changes ? run : null
       return records
     }
     let takenBytes = 0
@@ -145,23 +153,43 @@ export class Partition {
 
   /** Removes whole segments whose newest record is older than the retention, oldest first; never the one written. */
   enforceRetention(): Promise<void> {
-    const removed = this.#removing.then(() => this.#removeExpired())
-    // Only the order is kept here; the error goes to whoever asked.
-    this.#removing = removed.catch(() => undefined)
-    return removed
+    return this.#tidy(() => this.#removeExpired())
+  }
+
+  /**
+   * Replaces records by others at the same offsets, with their timestamps: what was there is nowhere on disk when this
+   * resolves, and whoever reads after that sees only the new ones. After a crash before that, each is old or new.
+   * Records that retention has removed meanwhile are passed over. Throws `LOG_OFFSET_OUT_OF_RANGE` beyond the end.
+   */
+  async replace(replacements: Replacements): Promise<void> {
+    const offsets = [...replacements.keys()]
+    const last = offsets.reduce((highest, offset) => Math.max(highest, offset), -1)
+    if (last >= this.end) this.#checkRange(last + 1)
+    // Before the work is queued: the writer waits for that queue now and then.
+    if (last >= this.#writer.segment.baseOffset) await this.#roll()
+    for (const segment of this.#segments.slice(0, -1)) {
+      const { baseOffset, nextOffset } = segment
+      if (!offsets.some((offset) => offset >= baseOffset && offset < nextOffset)) continue
+      await this.#tidy(() => this.#rewrite(segment, replacements))
+    }
   }
 
   /** Waits for the appends and reads under way. `reason` goes to those who wait for records. */
   async close(reason: Error): Promise<void> {
+    this.#closed = reason
     await this.#draining
-    await this.#removing
+    await this.#tidying
     this.#waiters.fail(reason)
     await this.#reader.close()
     await this.#writer.close()
   }
 
   async #drain(): Promise<void> {
-    while (this.#pending.length > 0) {
+    while (this.#pending.length > 0 || this.#rolls.length > 0) {
+      if (this.#rolls.length > 0) {
+        await this.#rollAsAsked()
+        continue
+      }
       let group: readonly PendingAppend[] = []
       try {
         // This waits in any case, so that calls made in the same turn as the first one join its group.
@@ -188,6 +216,54 @@ export class Partition {
     if (sizeBytes === 0 || sizeBytes + bytes <= this.#options.segmentBytes) return false
     this.#segments.push(await this.#writer.roll())
     return true
+  }
+
+  /** Closes the newest segment between two groups, unless it is empty. */
+  #roll(): Promise<void> {
+    if (this.#failure !== null || this.#closed !== null) return Promise.reject(this.#failure ?? this.#closed!)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#rolls.push({ resolve, reject })
+    this.#draining ??= this.#drain()
+    return promise
+  }
+
+  async #rollAsAsked(): Promise<void> {
+    const asked = this.#rolls
+    this.#rolls = []
+    try {
+      // In any case a turn later, as for appends.
+      await Promise.resolve()
+      if (this.#writer.segment.sizeBytes > 0) this.#segments.push(await this.#writer.roll())
+      for (const { resolve } of asked) resolve()
+    } catch (error) {
+      this.#stop(error)
+      for (const { reject } of asked) reject(this.#failure)
+    }
+  }
+
+  #tidy(action: () => Promise<void>): Promise<void> {
+    const done = this.#tidying.then(action)
+    // Only the order is kept here; the error goes to whoever asked.
+    this.#tidying = done.catch(() => undefined)
+    return done
+  }
+
+  async #rewrite(segment: Segment, replacements: Replacements): Promise<void> {
+    const { fileSystem } = this.#options
+    if (this.#failure !== null || this.#closed !== null) throw this.#failure ?? this.#closed!
+    if (!this.#segments.includes(segment)) return
+    try {
+      const rewritten = await draftRewritten(fileSystem, segment, replacements)
+      await this.#reader.exclusively(segment, () => segment.replaceFile(fileSystem, rewritten))
+    } catch (error) {
+      if (error instanceof MillraceError) throw error
+      this.#stop(error)
+      throw this.#failure
+    } finally {
+      this.#changes += 1
+      this.#rest = null
+      this.#tail.clear()
+    }
   }
 
   /** As many calls, in order, as a group may hold and the segment has room for; at least one. */
@@ -218,8 +294,9 @@ export class Partition {
     const { topic, partition } = this.#options
     const details = { topic, partition, detail: messageOf(error) }
     this.#failure ??= new MillraceError('LOG_WRITE_FAILED', details, { cause: error })
-    const refused = this.#pending
+    const refused = [...this.#pending, ...this.#rolls]
     this.#pending = []
+    this.#rolls = []
     for (const { reject } of refused) reject(this.#failure)
     this.#waiters.fail(this.#failure)
   }
@@ -278,6 +355,8 @@ type PendingAppend = {
   readonly resolve: (offset: number) => void
   readonly reject: (error: unknown) => void
 }
+
+type PendingRoll = { readonly resolve: () => void; readonly reject: (error: unknown) => void }
 
 /** A group is a matter of milliseconds, so that what comes after it does not wait long. One call may be larger. */
 const groupBytesMax = 1024 * 1024

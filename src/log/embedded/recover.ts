@@ -36,12 +36,12 @@ export async function recoverSegments(
   return segments
 }
 
-/** Index files whose segment is gone: a crash came between the removal of the two. */
+/** Index files whose segment is gone: a crash came between the removal of the two. Drafts that never took their place. */
 async function removeOrphans(fileSystem: FileSystem, folder: string, names: readonly string[]): Promise<void> {
   const present = new Set(names)
   for (const name of names) {
-    const match = /^(\d{20})\.(index|timeindex)$/.exec(name)
-    if (match === null || present.has(`${match[1]}.log`)) continue
+    const match = /^(\d{20})\.(index|timeindex|log\.draft)$/.exec(name)
+    if (match === null || (match[2] !== 'log.draft' && present.has(`${match[1]}.log`))) continue
     await fileSystem.remove(`${folder}/${name}`)
     reach('log.recovery.orphan-removed')
   }

@@ -11,8 +11,8 @@ export class SegmentReader {
   readonly #fileSystem: FileSystem
   /** The one used longest ago comes first. */
   readonly #opened = new Map<Segment, Opened>()
-  /** Where the last read ended: a reader that goes on from there needs no look into the index. */
-  #last: { readonly segment: Segment; readonly end: BlockStart } | null = null
+  /** Segments whose files are being replaced, and when that is over. */
+  readonly #held = new Map<Segment, Promise<void>>()
 
   constructor(fileSystem: FileSystem) {
     this.#fileSystem = fileSystem
@@ -23,13 +23,13 @@ export class SegmentReader {
    * Throws `LOG_CORRUPT`.
    */
   async readRun(segment: Segment, offset: number, bytesMax: number): Promise<Run> {
-    const last = this.#last
-    const known = last?.segment === segment && last.end.offset === offset ? last.end : null
-    const { run, end } = await this.#use(segment, ({ file, index }) =>
-      readRun({ file, segment, start: known ?? index.blockOf(offset) }, offset, bytesMax),
-    )
-    this.#last = { segment, end }
-    return run
+    return await this.#use(segment, async (parts) => {
+      const { file, index, last } = parts
+      const start = last?.offset === offset ? last : index.blockOf(offset)
+      const { run, end } = await readRun({ file, segment, start }, offset, bytesMax)
+      parts.last = end
+      return run
+    })
   }
 
   /** An offset of the segment from which to look for a record at or after `timestampMs`. */
@@ -40,12 +40,24 @@ export class SegmentReader {
 
   /** Closes the file of a segment that is going away, once nobody reads it any more. */
   async forget(segment: Segment): Promise<void> {
-    if (this.#last?.segment === segment) this.#last = null
     const opened = this.#opened.get(segment)
     if (opened === undefined) return
     this.#opened.delete(segment)
     await opened.idle()
     await (await opened.parts).file.close()
+  }
+
+  /** Runs what replaces the file of a segment while nobody reads it. Who comes meanwhile waits, and reads the new one. */
+  async exclusively(segment: Segment, action: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#held.set(segment, promise)
+    try {
+      await this.forget(segment)
+      await action()
+    } finally {
+      this.#held.delete(segment)
+      resolve()
+    }
   }
 
   /** Waits for the reads under way. */
@@ -54,6 +66,7 @@ export class SegmentReader {
   }
 
   async #use<Result>(segment: Segment, action: (parts: Parts) => Promise<Result>): Promise<Result> {
+    for (let held = this.#held.get(segment); held !== undefined; held = this.#held.get(segment)) await held
     const opened = this.#opened.get(segment) ?? new Opened(openParts(this.#fileSystem, segment))
     this.#opened.delete(segment)
     this.#opened.set(segment, opened)
@@ -88,11 +101,16 @@ const readBytesMin = 64 * 1024
 /** Most that is read at once, unless a single batch is larger. */
 const readBytesMax = 16 * 1024 * 1024
 
-type Parts = { readonly file: File; readonly index: SparseIndex }
+type Parts = {
+  readonly file: File
+  readonly index: SparseIndex
+  /** Where the last read ended: a reader that goes on from there needs no look into the index. */
+  last: BlockStart | null
+}
 
 async function openParts(fileSystem: FileSystem, segment: Segment): Promise<Parts> {
   const index = await segment.loadIndex(fileSystem)
-  return { file: await fileSystem.open(segment.path, 'read'), index }
+  return { file: await fileSystem.open(segment.path, 'read'), index, last: null }
 }
 
 /** An open segment and how many read it just now. */

@@ -1,4 +1,5 @@
 import { reach } from '../../base/crash-points.ts'
+import { assert } from '../../base/assert.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { BatchHeader } from '../record-batch.ts'
 import { type File, type FileSystem, readWhole, writeFileWhole } from './file-system.ts'
@@ -77,6 +78,31 @@ export class Segment {
     return (await this.#readIndex(fileSystem, this.#sizeBytes))?.index ?? new SparseIndex(this.baseOffset)
   }
 
+  /** Where the segment is written anew, before the draft takes its place. */
+  get draftPath(): string {
+    return `${this.path}.draft`
+  }
+
+  /**
+   * Puts the draft in place of the file. The index files go first and are written again at last: with those of the old
+   * content beside the new one, a segment of the same size would be read at the wrong places. A crash leaves the old
+   * content or the new one, and perhaps no index. Nobody may read the segment meanwhile.
+   */
+  async replaceFile(fileSystem: FileSystem, rewritten: Segment): Promise<void> {
+    assert(rewritten.#nextOffset === this.#nextOffset, 'a segment that is written anew keeps its offsets')
+    const names = new Set(await fileSystem.list(this.folder))
+    for (const ending of ['index', 'timeindex']) {
+      if (names.has(`${segmentName(this.baseOffset)}.${ending}`)) await fileSystem.remove(this.#pathOf(ending))
+    }
+    await fileSystem.syncFolder(this.folder)
+    await fileSystem.rename(this.draftPath, this.path)
+    this.#sizeBytes = rewritten.#sizeBytes
+    this.#newestMs = rewritten.#newestMs
+    this.#index = rewritten.#index
+    await fileSystem.syncFolder(this.folder)
+    await this.seal(fileSystem)
+  }
+
   /** The index files first: a log file without them is whole, and they are nothing without it. */
   async remove(fileSystem: FileSystem): Promise<void> {
     reach('log.retention.begun')
@@ -109,7 +135,7 @@ export class Segment {
 type LoadedIndex = { readonly index: SparseIndex; readonly nextOffset: number }
 
 /** Twenty digits, so that names sort as offsets do. */
-function segmentName(baseOffset: number): string {
+export function segmentName(baseOffset: number): string {
   return String(baseOffset).padStart(20, '0')
 }
 

@@ -9,6 +9,7 @@ import type { BatchHeader } from '../record-batch.ts'
  * Timestamps need not rise with offsets; the newest so far does, and that is what a search by time goes by.
  */
 export class SparseIndex {
+  static readonly version = 1
   readonly baseOffset: number
   #offsets: number[] = []
   #positions: number[] = []
@@ -62,6 +63,17 @@ export class SparseIndex {
     return { offsets: seal(offsets), times: seal(times) }
   }
 
+  /** Of the content of an index file; null when it has no room for one. */
+  static versionOf(content: Uint8Array): number | null {
+    if (content.length < 4) return null
+    return new DataView(content.buffer, content.byteOffset, content.length).getUint32(0)
+  }
+
+  /** Whether the checksum of an index file holds. */
+  static isIntact(content: Uint8Array, ending: 'index' | 'timeindex'): boolean {
+    return openTable(content, ending === 'index' ? 8 : 12) !== null
+  }
+
   /** Null when either file is damaged, or belongs to another state of the segment. Neither is trusted then. */
   static decode(
     files: { readonly offsets: Uint8Array; readonly times: Uint8Array },
@@ -92,13 +104,12 @@ export type SegmentExtent = { readonly sizeBytes: number; readonly records: numb
 const blockBytes = 16 * 1024
 
 // A table: version, number of entries, size of the segment, number of its records, all u32; the entries; CRC-32C.
-const tableVersion = 1
 const tableHeaderBytes = 16
 
 function startTable(segment: SegmentExtent, count: number, entryBytes: number): DataView {
   assert(segment.records <= 0xffff_ffff, 'a segment holds fewer than 2^32 records')
   const table = new DataView(new ArrayBuffer(tableHeaderBytes + count * entryBytes + 4))
-  table.setUint32(0, tableVersion)
+  table.setUint32(0, SparseIndex.version)
   table.setUint32(4, count)
   table.setUint32(8, segment.sizeBytes)
   table.setUint32(12, segment.records)
@@ -114,7 +125,7 @@ function seal(table: DataView): Uint8Array {
 function openTable(bytes: Uint8Array, entryBytes: number): DataView | null {
   if (bytes.length < tableHeaderBytes + 4) return null
   const table = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (table.getUint32(0) !== tableVersion) return null
+  if (table.getUint32(0) !== SparseIndex.version) return null
   if (bytes.length !== tableHeaderBytes + table.getUint32(4) * entryBytes + 4) return null
   return table.getUint32(bytes.length - 4) === crc32c(bytes, 0, bytes.length - 4) ? table : null
 }

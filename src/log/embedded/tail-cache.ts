@@ -26,6 +26,12 @@ export class TailCache {
     }
   }
 
+  clear(): void {
+    this.#runs = []
+    this.#first = 0
+    this.#bytes = 0
+  }
+
   find(offset: number): Run | null {
     let low = this.#first
     let high = this.#runs.length

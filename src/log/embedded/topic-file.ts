@@ -70,14 +70,24 @@ export async function createTopicFiles(
 export async function readTopicFiles(fileSystem: FileSystem, logFolder: string): Promise<readonly TopicDescription[]> {
   const descriptions: TopicDescription[] = []
   for (const name of [...(await fileSystem.list(`${logFolder}/topics`))].sort()) {
-    const file = `${topicFolder(logFolder, name)}/topic.json`
-    const content = await readWhole(fileSystem, file)
-    if (content === null) continue
-    const description = parseDescription(file, content)
-    if (description.topic !== name) throw damaged(file, `it names topic "${description.topic}"`)
-    descriptions.push(description)
+    const description = await readTopicFile(fileSystem, logFolder, name)
+    if (description !== null) descriptions.push(description)
   }
   return descriptions
+}
+
+/** What `topic.json` says, or null without one. */
+export async function readTopicFile(
+  fileSystem: FileSystem,
+  logFolder: string,
+  name: string,
+): Promise<TopicDescription | null> {
+  const file = `${topicFolder(logFolder, name)}/topic.json`
+  const content = await readWhole(fileSystem, file)
+  if (content === null) return null
+  const description = parseDescription(file, content)
+  if (description.topic !== name) throw damaged(file, `it names topic "${description.topic}"`)
+  return description
 }
 
 const version = 1

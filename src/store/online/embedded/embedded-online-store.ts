@@ -15,7 +15,7 @@ export type EmbeddedOnlineStoreOptions = {
   readonly mapBytesMax?: number
 }
 
-const mapBytesMaxDefault = 64 * 1024 ** 3
+export const mapBytesMaxDefault = 64 * 1024 ** 3
 
 /** Opens the store in `folder`, which is created when missing. At most one process may write to it. */
 export async function openEmbeddedOnlineStore(options: EmbeddedOnlineStoreOptions): Promise<OnlineStore> {
@@ -32,8 +32,8 @@ export async function openEmbeddedOnlineStore(options: EmbeddedOnlineStoreOption
       overlappingSync: false,
     })
     // The names of a new folder and of the files in it are durable only once their folders are.
-    await syncFolder(folder)
-    await syncFolder(dirname(folder))
+    await syncFile(folder)
+    await syncFile(dirname(folder))
     reach('store.opened')
     return new EmbeddedOnlineStore(database, { folder, mapBytesMax })
   } catch (error) {
@@ -105,10 +105,12 @@ class EmbeddedOnlineStore implements OnlineStore {
     reach('store.commit.begun')
     try {
       await database.batch(() => {
+        let newest: Promise<boolean> | undefined
         for (const [key, value] of changes) {
-          // Their own promises follow that of the batch, which is awaited.
-          if (value === null) void database.remove(key)
-          else void database.put(key, value)
+          const changed = value === null ? database.remove(key) : database.put(key, value)
+          // They say what the batch says, which is awaited. Nearly all share one promise.
+          if (changed !== newest) changed.catch(() => undefined)
+          newest = changed
         }
       })
       reach('store.commit.done')
@@ -150,8 +152,9 @@ async function commitDetail(error: unknown): Promise<string> {
   return messageOf(error)
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await openFile(folder, 'r')
+/** Makes a file's content, or the names in a folder, durable. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await openFile(path, 'r')
   try {
     await handle.sync()
   } finally {
