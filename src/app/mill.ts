@@ -6,17 +6,16 @@ import type { FeatureService } from '../definition/feature-service.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
 import type { Infer, KeysOf } from '../definition/infer.ts'
 import type { Stream } from '../definition/stream.ts'
-import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import type { Log } from '../log/log.ts'
 import { streamOf } from '../plan/find.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
-import { eventBytesMax } from '../schema/decode.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
 import { parseInstant } from '../schema/instant.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
 import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import { Engine, type EngineCounts, type EngineObserver } from '../stream/engine.ts'
+import { openFolderLog } from './folder-log.ts'
 import { type Ingested, ingest, rawEvent } from './ingest.ts'
 import { compilePlan } from './load-plan.ts'
 
@@ -45,14 +44,11 @@ export type GetOptions<S extends Stream = Stream> = {
   readonly with?: { readonly stream: S; readonly event: S extends Stream<string, infer F> ? EventInput<F> : never }
 }
 
-/** The largest event and its key fit into one record. */
-const recordBytesMax = eventBytesMax + 4_096
-
 /** Opens everything in one process: log, state, engine. The engine starts to read at once. */
 export async function millrace(options: MillOptions): Promise<Mill> {
   const plan = compilePlan(options.definitions)
   const clock = options.clock ?? systemClock
-  const log = await openEmbeddedLog({ folder: join(options.folder, 'log'), clock, recordBytesMax })
+  const log = await openFolderLog(options.folder, clock)
   try {
     // The state of other definitions is another folder: it is rebuilt from the log, never read as something it is not.
     const folder = join(options.folder, 'state', plan.hash.slice(0, 16))

@@ -48,16 +48,24 @@ function parseValue(text: string): string | number | boolean {
   return /^".*"$/.test(text) ? text.slice(1, -1) : text
 }
 
-/** `payments=a.parquet` → stream and file; without a name, the only stream there is. */
-export function parseFiles(items: readonly string[], streams: readonly string[]): Record<string, string[]> {
+/**
+ * `payments=a.parquet` → stream and file; without a name, the only stream there is.
+ *
+ * @param option that takes them, with a blank after it; empty for arguments.
+ */
+export function parseFiles(
+  items: readonly string[],
+  streams: readonly string[],
+  option = '--events ',
+): Record<string, string[]> {
   const files: Record<string, string[]> = {}
   for (const item of items) {
     const at = item.indexOf('=')
     const stream = at > 0 ? item.slice(0, at) : streams.length === 1 ? streams[0]! : ''
     if (!streams.includes(stream)) {
       throw new MillraceError('REQUEST_MALFORMED', {
-        detail: `--events ${item} names no stream`,
-        allowed: `Write --events STREAM=FILE with one of: ${streams.join(', ')}.`,
+        detail: `${option}${item} names no stream`,
+        allowed: `Write ${option}STREAM=FILE with one of: ${streams.join(', ')}.`,
       })
     }
     files[stream] = [...(files[stream] ?? []), at > 0 ? item.slice(at + 1) : item]

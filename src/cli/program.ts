@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../app/version.ts'
+import { bootstrapCommand } from './commands/bootstrap.ts'
 import { devCommand } from './commands/dev.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { explainCommand } from './commands/explain.ts'
@@ -23,6 +24,7 @@ export function makeProgram(): Command {
     .addCommand(planCommand())
     .addCommand(sendCommand())
     .addCommand(getCommand())
+    .addCommand(bootstrapCommand())
     .addCommand(trainCommand())
     .addCommand(explainCommand())
     .addCommand(dlqCommand())

@@ -137,7 +137,7 @@ function parseColumn(values: readonly TableValue[], parse: FileValueParser, plac
 }
 
 /** The file's column for each field: by the field's name, else by its path; null for an optional one that is absent. */
-function columnsOf(stream: StreamPlan, table: TableReader, path: string): (string | null)[] {
+export function columnsOf(stream: StreamPlan, table: TableReader, path: string): (string | null)[] {
   return Object.entries(stream.fields).map(([name, field]) => {
     const found = [name, pathOf(name, field)].find((column) => table.columns.includes(column))
     if (found !== undefined) return found
@@ -168,12 +168,12 @@ export function logHistory(stream: StreamPlan, log: Log, options: LogHistoryOpti
   const { clock } = options
   const topics = log.topics()
   const past = stream.history
-  const live = { topic: stream.topic, prefix: prefixOf(stream.topic, log, options.prefix) }
-  // A history that nothing was imported into yet may have no topic.
-  const imported =
-    past === null || (options.historyPrefix === undefined && !topics.some(({ topic }) => topic === past.topic))
-      ? null
-      : { topic: past.topic, prefix: prefixOf(past.topic, log, options.historyPrefix) }
+  // A history that nothing was imported into yet may have no topic; once one is, there may be no event by the topic.
+  const exists = (topic: string): boolean => topics.some((one) => one.topic === topic)
+  const hasImported = past !== null && (options.historyPrefix !== undefined || exists(past.topic))
+  const imported = hasImported ? { topic: past.topic, prefix: prefixOf(past.topic, log, options.historyPrefix) } : null
+  const isEmpty = imported !== null && options.prefix === undefined && !exists(stream.topic)
+  const live = { topic: stream.topic, prefix: isEmpty ? [] : prefixOf(stream.topic, log, options.prefix) }
   const sizeOf = ({ prefix }: LogSource): number => prefix.reduce((sum, { start, end }) => sum + end - start, 0)
   return {
     size: sizeOf(live) + (imported === null ? 0 : sizeOf(imported)),
