@@ -30,6 +30,9 @@ export async function openEmbeddedOnlineStore(options: EmbeddedOnlineStoreOption
       mapSize: mapBytesMax,
       // Commits then follow plain LMDB: see `EmbeddedOnlineStore.#commit`.
       overlappingSync: false,
+      // Otherwise each event turn with a write makes a promise that nobody holds, and when the commit fails that one is
+      // an unhandled rejection, which ends the process.
+      eventTurnBatching: false,
     })
     // The names of a new folder and of the files in it are durable only once their folders are.
     await syncFile(folder)
