@@ -3,8 +3,6 @@ import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { ViewProgram } from '../kernel/program.ts'
 import type { VerdictRules } from '../kernel/verdict.ts'
 import type { EventDecoder, Row } from '../schema/decode.ts'
-import type { RetentionPlan } from './retention.ts'
-import type { HistoryPlan } from './stream-history.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { ValueType } from '../schema/value-type.ts'
 
@@ -38,6 +36,26 @@ export type StreamPlan = {
   /** Null: records are kept for ever, or as whoever created the topic said. No verdict depends on it. */
   readonly retention: RetentionPlan | null
   readonly views: readonly ViewPlan[]
+}
+
+/** The part of a stream's past that comes from files: every instant before the hand-over point. */
+export type HistoryPlan = {
+  /** Holds the events of the files, as they would have come. */
+  readonly topic: string
+  /** First instant of which the files have all events; null: they begin with the first event that ever was. */
+  readonly fromMs: number | null
+  /** The hand-over point: events before it come from files, the others from the stream's own topic. */
+  readonly untilMs: number
+}
+
+/** How long the topic of a stream keeps its records. */
+export type RetentionPlan = {
+  readonly keepMs: number
+  /**
+   * What a state is worth that is built from what the log still holds: `exact`, or `warming` until its windows are
+   * covered, which a lifetime never is.
+   */
+  readonly rebuild: 'exact' | 'warming'
 }
 
 /** An accepted event: what is folded into every view of its stream. */

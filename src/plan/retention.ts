@@ -2,17 +2,7 @@ import { formatDuration } from '../base/duration.ts'
 import type { Stream } from '../definition/stream.ts'
 import { checkDuration } from './check-names.ts'
 import type { FaultList } from './faults.ts'
-import type { StreamPlan, ViewPlan } from './plan.ts'
-
-/** How long the topic of a stream keeps its records. */
-export type RetentionPlan = {
-  readonly keepMs: number
-  /**
-   * What a state is worth that is built from what the log still holds: `exact`, or `warming` until its windows are
-   * covered, which a lifetime never is.
-   */
-  readonly rebuild: 'exact' | 'warming'
-}
+import type { RetentionPlan, StreamPlan, ViewPlan } from './plan.ts'
 
 /** Reads what a stream declares of its retention; null: its records are kept for ever. */
 export function compileRetention({ name, retention }: Stream, faults: FaultList): RetentionPlan | null {

@@ -2,17 +2,8 @@ import type { Stream } from '../definition/stream.ts'
 import { formatInstant, parseInstant } from '../schema/instant.ts'
 import { checkTopic } from './check-names.ts'
 import type { FaultList } from './faults.ts'
+import type { HistoryPlan } from './plan.ts'
 import { deadLetterTopic, featureEventsPrefix, lateTopic } from './topics.ts'
-
-/** The part of a stream's past that comes from files: every instant before the hand-over point. */
-export type HistoryPlan = {
-  /** Holds the events of the files, as they would have come. */
-  readonly topic: string
-  /** First instant of which the files have all events; null: they begin with the first event that ever was. */
-  readonly fromMs: number | null
-  /** The hand-over point: events before it come from files, the others from the stream's own topic. */
-  readonly untilMs: number
-}
 
 /** What the offsets of a history's topic are called in a prefix, beside those of the stream. No stream has this name. */
 export function historyPrefixName(stream: string): string {
