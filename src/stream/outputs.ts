@@ -26,6 +26,7 @@ type Output = {
 /** What a checkpoint appends, and from where on the output topics hold more than the checkpoint covers. */
 export type TakenOutputs = {
   readonly outputs: readonly Output[]
+  readonly topics: readonly string[]
   /** Topic and partition → offset of the first output that belongs to work after the checkpoint. */
   readonly aheadFrom: ReadonlyMap<string, number>
 }
@@ -136,21 +137,21 @@ export class Outputs {
     this.#pendingBytes = 0
     const aheadFrom = this.#written.aheadFrom(next)
     this.#published.addAhead(aheadFrom)
-    return { outputs, aheadFrom }
+    return { outputs, topics: this.#topics, aheadFrom }
   }
 
   /**
    * Makes the outputs durable and gives the ends of the output topics, for the checkpoint that covers them. Throws
    * `OutputError` once every append has ended, well or not.
    */
-  async flush({ outputs, aheadFrom }: TakenOutputs): Promise<Record<string, readonly number[]>> {
+  async flush({ outputs, topics, aheadFrom }: TakenOutputs): Promise<Record<string, readonly number[]>> {
     const batches = inBatches(outputs)
     const results = await Promise.allSettled(
       batches.map(async ({ topic, partition, records }) => await this.#log.append(topic, partition, records)),
     )
     throwIfFailed(batches, results)
     return Object.fromEntries(
-      this.#topics.map((topic) => [
+      topics.map((topic) => [
         topic,
         Array.from({ length: this.#partitions(topic) }, (_, partition) => {
           const end = this.#log.end(topic, partition)
