@@ -2,6 +2,7 @@ import type { Log, LogRecord } from '../src/log/log.ts'
 import { compilePlan } from '../src/app/load-plan.ts'
 import { openMemoryOnlineStore } from '../src/store/online/memory/memory-online-store.ts'
 import { Outputs } from '../src/stream/outputs.ts'
+import { Forgotten } from '../src/plan/forgotten.ts'
 import { SourceTask } from '../src/stream/source-task.ts'
 import { StateTable } from '../src/stream/state-table.ts'
 import { type Bench, compare } from './harness.ts'
@@ -46,16 +47,18 @@ async function foldWithMillrace(records: readonly LogRecord[]): Promise<number> 
   const plan = compilePlan([fraudFeatures])
   const store = openMemoryOnlineStore()
   const stream = plan.streams[0]!
-  const task = new SourceTask({ stream, partition: 0 }, store, { next: 0, progress: null })
-  const targets = stream.views.map((view) => ({
+  const place = { track: 0, stream, topic: stream.topic, partition: 0 }
+  const task = new SourceTask(place, store, { next: 0, emitFrom: null, progress: null })
+  const folds = stream.views.map((view) => ({
+    view,
     table: new StateTable(view, store, Number.MAX_SAFE_INTEGER),
-    counts: { applied: 0, filtered: 0, unkeyed: 0 },
+    counts: { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 },
   }))
-  const outputs = new Outputs(neverWritten)
+  const targets = { folds, forgotten: new Forgotten(), outputs: new Outputs(neverWritten) }
   const startedAt = performance.now()
-  for (const record of records) task.take(record, targets, outputs)
+  for (const record of records) task.take(record, targets)
   const seconds = (performance.now() - startedAt) / 1_000
-  if (targets.some(({ counts }) => counts.applied !== records.length)) throw new Error('not every event was applied')
+  if (folds.some(({ counts }) => counts.applied !== records.length)) throw new Error('not every event was applied')
   return records.length / 1_000 / seconds
 }
 

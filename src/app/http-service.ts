@@ -14,11 +14,15 @@ type Selection = {
 
 /** A running mill as the HTTP server sees it. */
 export function makeHttpService(mill: Mill, metrics: HttpService['metrics']): HttpService {
-  const reasons = (): string[] => (mill.engine.fault === null ? [] : [mill.engine.fault.message])
+  const reasons = (): string[] => {
+    const { fault, halted } = mill.engine
+    const stopped = halted.map((one) => `partition ${one.partition} of ${one.topic} has stopped: ${one.fault.message}`)
+    return fault === null ? stopped : [fault.message, ...stopped]
+  }
   return {
     ingest: async (stream, bodies) => await mill.ingest(stream, bodies),
     read: (request) => read(mill, request),
-    health: () => ({ healthy: mill.engine.fault === null, reasons: reasons() }),
+    health: () => ({ healthy: reasons().length === 0, reasons: reasons() }),
     ready: () => ({
       ready: mill.engine.fault === null && !mill.closing,
       reasons: mill.closing ? ['shutting down'] : reasons(),

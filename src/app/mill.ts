@@ -50,8 +50,7 @@ export async function millrace(options: MillOptions): Promise<Mill> {
   const clock = options.clock ?? systemClock
   const log = await openFolderLog(options.folder, clock)
   try {
-    // The state of other definitions is another folder: it is rebuilt from the log, never read as something it is not.
-    const folder = join(options.folder, 'state', plan.hash.slice(0, 16))
+    const folder = join(options.folder, 'store')
     const store = await openEmbeddedOnlineStore({ folder })
     try {
       const engine = await Engine.open({
@@ -66,7 +65,7 @@ export async function millrace(options: MillOptions): Promise<Mill> {
         ...(options.observer === undefined ? {} : { observer: options.observer }),
       })
       engine.start()
-      return new Mill({ plan, log, store, engine, clock })
+      return new Mill({ log, store, engine, clock })
     } catch (error) {
       await store.close()
       throw error
@@ -77,25 +76,28 @@ export async function millrace(options: MillOptions): Promise<Mill> {
   }
 }
 
-type Parts = { plan: Plan; log: Log; store: OnlineStore; engine: Engine; clock: Clock }
+type Parts = { log: Log; store: OnlineStore; engine: Engine; clock: Clock }
 
 /** A running millrace inside one's own process. */
 export class Mill {
-  readonly plan: Plan
   readonly log: Log
   readonly #engine: Engine
   readonly #store: OnlineStore
   readonly #clock: Clock
-  readonly #reader: VectorReader
+  #reader: VectorReader
   #closing: Promise<void> | null = null
 
-  constructor({ plan, log, store, engine, clock }: Parts) {
-    this.plan = plan
+  constructor({ log, store, engine, clock }: Parts) {
     this.log = log
     this.#engine = engine
     this.#store = store
     this.#clock = clock
-    this.#reader = new VectorReader(plan, engine, clock)
+    this.#reader = new VectorReader(engine.plan, engine, clock)
+  }
+
+  /** What is served now. */
+  get plan(): Plan {
+    return this.#engine.plan
   }
 
   /**
@@ -136,18 +138,21 @@ export class Mill {
     keys: KeysOf<T>,
     options: GetOptions<S> = {},
   ): Promise<Infer<T>> {
-    const views = this.#reader.viewsOf(target.name)
-    const { values } = this.#reader.read(views, keys as Readonly<Record<string, unknown>>, this.#vectorOptions(options))
+    const views = this.reader.viewsOf(target.name)
+    const { values } = this.reader.read(views, keys as Readonly<Record<string, unknown>>, this.#vectorOptions(options))
     const names = views.flatMap((view) => view.features.map(({ name }) => name))
     return await Promise.resolve(Object.fromEntries(names.map((name, index) => [name, values[index]])) as Infer<T>)
   }
 
   /** As `get`, with status and age of every value, by name. */
   read(target: string, keys: Readonly<Record<string, unknown>>, options: VectorOptions = {}): Vector {
-    return this.#reader.read(this.#reader.viewsOf(target), keys, options)
+    return this.reader.read(this.reader.viewsOf(target), keys, options)
   }
 
   get reader(): VectorReader {
+    if (this.#reader.plan !== this.#engine.plan) {
+      this.#reader = new VectorReader(this.#engine.plan, this.#engine, this.#clock)
+    }
     return this.#reader
   }
 

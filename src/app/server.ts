@@ -94,11 +94,13 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
         metrics.consumerLag.of({ topic, partition }).set(end - next)
       }
     }
-    for (const [view, { applied, filtered, unkeyed }] of Object.entries(views)) {
+    for (const one of mill.plan.views) {
+      const view = one.name
+      const { applied, filtered, unkeyed } = views[view]!
       metrics.eventsApplied.of({ view }).setTotal(applied)
       metrics.eventsFiltered.of({ view }).setTotal(filtered)
       metrics.eventsUnkeyed.of({ view }).setTotal(unkeyed)
-      metrics.stateKeys.of({ view }).set(mill.engine.cachedKeys(view))
+      metrics.stateKeys.of({ view }).set(mill.engine.cachedKeys(one))
     }
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
   }

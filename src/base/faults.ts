@@ -164,6 +164,18 @@ export const faults = {
     message: 'topic "{topic}" has {existing} partitions and {asked} were asked for',
     hint: 'The number of partitions of a topic is fixed when it is created. Ask for {existing}, or use another topic.',
   },
+  LOG_RETENTION_MISMATCH: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic "{topic}" keeps its records for {existing}, and {asked} was asked for',
+    hint: 'Declare what the topic has, or stop what runs in the folder and change the topic: `millrace retention` shows what would go and changes it with --apply.',
+  },
+  RETENTION_SHORT: {
+    kind: 'user',
+    retry: 'never',
+    message: 'topic "{topic}" does not keep what stream "{stream}" needs\n{list}',
+    hint: 'Keep its records for longer where the topic was created, or change the definitions as the lines say.',
+  },
   LOG_RECORD_TOO_LARGE: {
     kind: 'user',
     retry: 'never',
@@ -241,6 +253,36 @@ export const faults = {
     retry: 'never',
     message: 'data folder {folder} holds no log',
     hint: 'Give the folder that `millrace dev` was started with. It makes the log when it first starts.',
+  },
+  FOLDER_NOT_EMPTY: {
+    kind: 'user',
+    retry: 'never',
+    message: '{folder} exists and is not empty',
+    hint: 'Give a folder that does not exist yet: nothing is ever overwritten.',
+  },
+  BACKUP_FAILED: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'could not make the backup {out}: {detail}',
+    hint: 'Nothing appeared under that name. Check disk space and permissions, then try again.',
+  },
+  BACKUP_DAMAGED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'backup {folder} is not whole: {detail}',
+    hint: 'Nothing was restored. Take another backup, or another copy of this one.',
+  },
+  BACKUP_VERSION_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: '{file} has format version {version}; this release reads {supported}',
+    hint: 'The backup was written by a newer release. Restore it with that release.',
+  },
+  RESTORE_FAILED: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'could not restore into {folder}: {detail}',
+    hint: 'Nothing appeared under that name. Check disk space and permissions, then try again.',
   },
   ADDRESS_UNUSABLE: {
     kind: 'external',

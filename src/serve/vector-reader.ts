@@ -60,6 +60,11 @@ export class VectorReader {
     this.#clock = clock
   }
 
+  /** What it reads by. */
+  get plan(): Plan {
+    return this.#plan
+  }
+
   /** The views that a service, or a view by itself, stands for. Throws `NAME_UNDECLARED`. */
   viewsOf(name: string): readonly ViewPlan[] {
     return viewsOf(this.#plan, name)

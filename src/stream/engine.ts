@@ -1,48 +1,24 @@
 import { assert } from '../base/assert.ts'
-import type { Clock } from '../base/clock.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import type { KeyState } from '../kernel/key-state.ts'
-import type { Log, LogRecord } from '../log/log.ts'
+import type { LogRecord } from '../log/log.ts'
+import { type Forgotten, type ForgottenEntity, forgottenKey, forgottenTopic } from '../plan/forgotten.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
-import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-import { type Checkpoint, encodeCheckpoint, readCheckpoint, type VerdictCounts, type ViewCounts } from './checkpoint.ts'
-import { deadLetterTopic, lateTopic } from '../plan/topics.ts'
-import { type NextOffsetOf, Outputs } from './outputs.ts'
-import { type FoldTarget, SourceTask } from './source-task.ts'
-import { StateTable } from './state-table.ts'
+import type { StoreChange } from '../store/online/online-store.ts'
+import { type Checkpoint, checkpointVersion, encodeCheckpoint, readCheckpoint } from './checkpoint.ts'
+import { createTopics } from './create-topics.ts'
+import { faultOf, partitionHalted, sourcesOf } from './engine-faults.ts'
+import type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition, Target } from './engine-types.ts'
+import { forgetInStore, readForgotten } from './forgotten-log.ts'
+import { furthest, Gate, type Limits, placeOf, prefixesOf } from './gate.ts'
+import { Outputs } from './outputs.ts'
+import type { SourceTask } from './source-task.ts'
 import { checkpointKey } from './store-keys.ts'
+import { sweepStore } from './sweep-store.ts'
+import type { Track } from './track.ts'
+import { Tracks } from './tracks.ts'
 
-export type EngineOptions = {
-  readonly plan: Plan
-  readonly log: Log
-  readonly store: OnlineStore
-  readonly clock: Clock
-  /** Names the store in faults. */
-  readonly folder: string
-  /** Partitions of topics that do not exist yet. */
-  readonly partitions: number
-  readonly checkpointMs: number
-  /** Keys per view held in memory beyond those that wait for the next checkpoint. */
-  readonly keysMax: number
-  readonly observer?: EngineObserver
-}
-
-/** Told what the engine did; for metrics. Must not throw. */
-export type EngineObserver = {
-  /** `latencyMs`: from the newest record's own timestamp to its fold. */
-  batch(stream: string, batch: { readonly records: number; readonly latencyMs: number }): void
-  checkpoint(seconds: number): void
-}
-
-export type EngineCounts = {
-  readonly sources: readonly ({
-    readonly stream: string
-    readonly partition: number
-    readonly next: number
-    readonly watermark: number
-  } & VerdictCounts)[]
-  readonly views: Readonly<Record<string, Readonly<ViewCounts>>>
-}
+export type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition }
 
 const readBytesMax = 1024 * 1024
 /** Records folded before others get a turn. */
@@ -52,6 +28,10 @@ const waitingStatesMax = 50_000
 /** New ids to remember: few keys can have many. */
 const waitingIdsMax = 50_000
 const waitingBytesMax = 16 * 1024 * 1024
+/** Everything is held still for a takeover only when no new view is further behind than this. */
+const nearRecords = 4_096
+/** How often it is looked whether that is so. */
+const lookMs = 20
 
 /**
  * Runs a plan over a log: verdicts per source partition, folds into the views' states, checkpoints.
@@ -60,15 +40,33 @@ const waitingBytesMax = 16 * 1024 * 1024
  * watermark and new ids of every source partition, counters, and the ends of the output topics. The outputs that
  * belong to it are durable before it. Whatever was done after the last checkpoint is forgotten by a crash and done
  * again from the log: verdicts and folds are deterministic, and outputs that are already there are recognised.
+ *
+ * Another plan is taken over without a gap: what it needs and is not kept yet is built from the log by tracks of its
+ * own; then everything is held at one prefix for a moment, and the plan changes there, for all readers at once.
  */
 export class Engine {
   readonly #options: EngineOptions
-  readonly #tasks: readonly SourceTask[]
-  readonly #tables: ReadonlyMap<string, FoldTarget>
-  readonly #outputs: Outputs
   readonly #stop = new AbortController()
-  readonly #running: Promise<void>[] = []
-  #checkpointNumber: number
+  readonly #halted = new Map<string, HaltedPartition>()
+  readonly #running = new Set<Promise<void>>()
+  #tracks!: Tracks
+  #outputs!: Outputs
+  #forgotten!: Forgotten
+  #serving!: Plan
+  #previous: Plan | null = null
+  /** The plan that is being built, and who waits for it. */
+  #target: Target | null = null
+  readonly #gate = new Gate()
+  /** Plans that were served or asked for, by hash. */
+  readonly #plans = new Map<string, Plan>()
+  readonly #builds = new Map<Plan, Promise<void>>()
+  readonly #followers = new Map<SourceTask, Promise<void>>()
+  /** One after another: what holds everything, and what replaces everything. */
+  #exclusive: Promise<unknown> = Promise.resolve()
+  /** A record may be half folded: no checkpoint may be cut before everything is restored. */
+  #broken = false
+  #started = false
+  #checkpointNumber = 0
   #checkpointing: Promise<void> | null = null
   #checkpointAt: number
   #progressed = false
@@ -76,61 +74,58 @@ export class Engine {
   #fault: Error | null = null
   #closing: Promise<void> | null = null
 
-  private constructor(options: EngineOptions, tasks: readonly SourceTask[], restored: Restored) {
+  private constructor(options: EngineOptions) {
     this.#options = options
-    this.#tasks = tasks
-    this.#tables = restored.tables
-    this.#outputs = restored.outputs
-    this.#checkpointNumber = restored.checkpoint?.number ?? 0
     this.#checkpointAt = options.clock.elapsed()
   }
 
-  /** Restores the last checkpoint, or starts at the beginning of the log. Reads nothing yet. */
+  /** Restores the last checkpoint, or starts at the beginning of the log. Reads no event yet. */
   static async open(options: EngineOptions): Promise<Engine> {
-    const { plan, log, store, folder, partitions } = options
-    const existing = new Set(log.topics().map(({ topic }) => topic))
-    for (const topic of [...plan.streams.map(({ topic }) => topic), deadLetterTopic, lateTopic]) {
-      if (!existing.has(topic)) await log.createTopic(topic, { partitions })
-      existing.add(topic)
-    }
-    const checkpoint = readCheckpoint(store, { plan: plan.hash, log: log.id, folder })
-    const tasks = openTasks(options, checkpoint)
-    const outputs = new Outputs(log)
-    await outputs.restore(checkpoint?.outputs ?? {}, nextOffsetIn(tasks))
-    const tables = new Map(
-      plan.views.map((view): [string, FoldTarget] => {
-        const counts = checkpoint?.views[view.name] ?? { applied: 0, filtered: 0, unkeyed: 0 }
-        return [view.name, { table: new StateTable(view, store, options.keysMax), counts: { ...counts } }]
-      }),
-    )
-    return new Engine(options, tasks, { tables, outputs, checkpoint })
+    const engine = new Engine(options)
+    await engine.#restore(options.plan)
+    return engine
   }
 
   /** Reads every source partition from now on, and checkpoints at intervals. */
   start(): void {
-    assert(this.#running.length === 0, 'an engine is started once')
-    this.#running.push(
-      ...this.#tasks.map((task) => this.#guard(this.#follow(task))),
-      this.#guard(this.#keepCheckpointing()),
-    )
+    assert(!this.#started, 'an engine is started once')
+    this.#started = true
+    this.#run(this.#keepCheckpointing())
+    this.#resume()
   }
 
-  /** The first fault that stopped the engine; null while it runs. */
+  /** The fault that stopped the engine; null while it runs. */
   get fault(): Error | null {
     return this.#fault
   }
 
+  /** Source partitions that stopped, while the others go on. A restart tries them again. */
+  get halted(): readonly HaltedPartition[] {
+    return [...this.#halted.values()]
+  }
+
+  /** The plan that is served. */
+  get plan(): Plan {
+    return this.#serving
+  }
+
+  /** The plan on its way, if there is one. */
+  get building(): Building | null {
+    return this.#target === null ? null : { plan: this.#target.plan, ...this.#tracks.built() }
+  }
+
+  /** Of the streams and views that are served. */
   get counts(): EngineCounts {
-    return {
-      sources: this.#tasks.map(({ stream, partition, next, watermark, counts }) => ({
-        stream: stream.name,
-        partition,
-        next,
-        watermark,
-        ...counts,
-      })),
-      views: Object.fromEntries([...this.#tables].map(([name, { counts }]) => [name, { ...counts }])),
-    }
+    const sources = this.#tracks.served(this.#serving).map(({ stream, topic, partition, next, watermark, counts }) => ({
+      stream: stream.name,
+      topic,
+      partition,
+      next,
+      watermark,
+      ...counts,
+    }))
+    const views = this.#serving.views.map((view) => [view.name, { ...this.#tracks.fold(view)!.counts }] as const)
+    return { sources, views: Object.fromEntries(views) }
   }
 
   /** Seconds since the last checkpoint was durable. */
@@ -140,42 +135,121 @@ export class Engine {
 
   /** The live state of a key: every record up to `prefix` is in it. Copy it before changing it. */
   state(view: ViewPlan, key: Uint8Array): KeyState | null {
-    return this.#tables.get(view.name)!.table.read(key)
+    return this.#tracks.fold(view)?.table.read(key) ?? null
   }
 
-  cachedKeys(view: string): number {
-    return this.#tables.get(view)!.table.cachedCount
+  cachedKeys(view: ViewPlan): number {
+    return this.#tracks.fold(view)?.table.cachedCount ?? 0
   }
 
-  /** Next offset per partition of a stream: what its views have seen. */
+  /** Next offset per partition of a stream's topic: what its views have seen. */
   prefix(stream: string): number[] {
-    return this.#tasks.filter((task) => task.stream.name === stream).map(({ next }) => next)
+    return this.#tracks
+      .served(this.#serving)
+      .filter((task) => task.stream.name === stream)
+      .map(({ next }) => next)
   }
 
-  /** Resolves once every record that is durable now has been folded. Rejects when the engine stops before. */
+  /** Resolves once every record that is durable now has been folded. Rejects when that cannot come about any more. */
   async caughtUp(): Promise<void> {
     const { log, clock } = this.#options
-    const ends = this.#tasks.map(({ stream, partition }) => log.end(stream.topic, partition))
-    while (this.#tasks.some((task, index) => task.next < ends[index]!)) {
-      this.#throwIfStopped()
-      await clock.sleep(1, this.#stop.signal)
+    const ends = this.#tracks
+      .served(this.#serving)
+      .map(({ topic, partition }) => ({ topic, partition, end: log.end(topic, partition) }))
+    for (const place of ends) {
+      // Looked up each time: a recovery makes new tasks.
+      const next = (): number =>
+        this.#tracks.served(this.#serving).find((task) => placeOf(task) === placeOf(place))?.next ?? place.end
+      while (this.#broken || next() !== place.end) {
+        this.#throwIfStopped()
+        const halted = this.#halted.get(placeOf(place))
+        if (halted !== undefined) throw partitionHalted(halted)
+        if (!this.#broken && next() > place.end) break
+        await clock.sleep(1, this.#stop.signal)
+      }
     }
   }
 
   /** Makes everything folded so far durable. */
   async checkpoint(): Promise<void> {
-    while (this.#checkpointing !== null) await this.#checkpointing
+    while (this.#checkpointing !== null || this.#broken) {
+      this.#throwIfStopped()
+      await (this.#checkpointing ?? this.#exclusive)
+    }
     this.#throwIfStopped()
     this.#checkpointing = this.#writeCheckpoint()
     try {
       await this.#checkpointing
     } catch (error) {
-      this.#halt(error)
+      const sources = sourcesOf(error)
+      if (sources === null) this.#halt(error)
+      else this.#recover(sources.map((source) => ({ ...source, fault: faultOf(error) })))
       throw error
     } finally {
       this.#checkpointing = null
     }
-    for (const { table } of this.#tables.values()) table.evict()
+    for (const { table } of this.#tracks.folds) table.evict()
+  }
+
+  /**
+   * Changes to another plan: builds what is not kept yet, and resolves once readers have it. Rejects with
+   * `PLAN_SUPERSEDED` when another plan is asked for meanwhile; what is served stays as it was.
+   */
+  async apply(plan: Plan): Promise<void> {
+    this.#throwIfStopped()
+    await createTopics(plan, this.#options)
+    const target = await this.#alone(async (): Promise<Target | null> => {
+      const another = this.#target
+      this.#target = null
+      another?.done.reject(new MillraceError('PLAN_SUPERSEDED', { plan: another.plan.hash, by: plan.hash }))
+      this.#drop(this.#tracks.keep([...this.#needed(), plan]))
+      await this.#sweep()
+      this.#aim(plan)
+      if (this.#started) this.#resume()
+      return this.#target
+    })
+    await target?.done.promise
+  }
+
+  /** Resolves when no plan is on its way any more, and nothing is left of those that are gone. */
+  async settled(): Promise<void> {
+    await this.#target?.done.promise
+    await Promise.all(this.#builds.values())
+  }
+
+  /**
+   * Forgets an entity: its events so far count nowhere any more, on the stream, in training and in explanations; those
+   * to come do. Durable when it resolves.
+   *
+   * @param key the encoded join keys.
+   */
+  async forget(entity: string, key: Uint8Array): Promise<ForgottenEntity> {
+    const { log, clock } = this.#options
+    const forgotten = await this.#alone(async () => {
+      const prefix: Record<string, number[]> = {}
+      const limits = new Map<string, number>()
+      for (const task of this.#tracks.tasks) {
+        const end = log.end(task.topic, task.partition)
+        limits.set(placeOf(task), end)
+        ;(prefix[task.topic] ??= [])[task.partition] = end
+      }
+      return await this.#hold(limits, async () => {
+        const at = new Date(clock.now()).toISOString()
+        const one: ForgottenEntity = { version: 1, entity, key: forgottenKey(key), prefix, at }
+        await log.append(forgottenTopic, 0, [
+          { key: null, value: Buffer.from(JSON.stringify(one)), timestampMs: clock.now() },
+        ])
+        // When everything was restored meanwhile, it was from a log that has this in it.
+        if (!this.#broken) {
+          this.#forgotten.add(one)
+          this.#tracks.forget(entity, key)
+          this.#progressed = true
+        }
+        return one
+      })
+    })
+    await this.checkpoint()
+    return forgotten
   }
 
   /**
@@ -188,12 +262,15 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    this.#stop.abort()
-    this.#wake()
-    await Promise.all(this.#running)
+    this.#abort()
+    while (this.#running.size > 0) await Promise.all(this.#running)
     // One that somebody asked for. When it fails, they have the error, and it is the engine's fault too.
     while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
-    if (this.#fault !== null || !this.#progressed) return
+    if (this.#target !== null) {
+      this.#target.done.reject(new MillraceError('ENGINE_STOPPED', { detail: 'it was closed' }))
+      this.#target = null
+    }
+    if (this.#fault !== null || this.#broken || !this.#progressed) return
     try {
       await this.#writeCheckpoint()
     } catch (error) {
@@ -202,55 +279,233 @@ export class Engine {
     }
   }
 
-  async #follow(task: SourceTask): Promise<void> {
-    const { log, observer, clock } = this.#options
-    const { topic, name } = task.stream
-    const targets = task.stream.views.map((view) => this.#tables.get(view.name)!)
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      if (task.next >= log.end(topic, task.partition)) {
-        await log.waitFor(topic, task.partition, task.next, signal)
+  /** Everything as the last checkpoint has it; in a new store, at the log's start. */
+  async #restore(plan: Plan): Promise<void> {
+    const { log, store, folder, keysMax } = this.#options
+    await createTopics(plan, this.#options)
+    this.#plans.set(plan.hash, plan)
+    const stored = readCheckpoint(store, { log: log.id, folder })
+    this.#previous = this.#planOf(stored?.previous ?? null)
+    this.#serving = this.#planOf(stored?.plan ?? null) ?? plan
+    this.#forgotten = await readForgotten(log)
+    const plans = [...this.#needed(), plan]
+    const checkpoint =
+      stored === null ? null : await forgetInStore(store, stored, { forgotten: this.#forgotten, plans })
+    this.#checkpointNumber = checkpoint?.number ?? 0
+    this.#tracks = Tracks.restore({ log, store, keysMax }, checkpoint, plans)
+    await this.#sweep()
+    if (checkpoint === null) this.#tracks.add(plan, null)
+    else this.#aim(plan)
+    this.#outputs = new Outputs(log)
+    await this.#outputs.restore(checkpoint?.outputs ?? {}, this.#tracks.nextOffsetOf)
+    for (const lost of this.#tracks.beyondLog()) this.#haltPartition(lost)
+    this.#broken = false
+  }
+
+  #planOf(hash: string | null): Plan | null {
+    return hash === null ? null : (this.#plans.get(hash) ?? this.#options.planOf?.(hash) ?? null)
+  }
+
+  /**
+   * Undoes everything since the last checkpoint and goes on from there without these partitions. For faults that
+   * leave half of something done; at once, before any promise has its turn.
+   */
+  #recover(halted: readonly HaltedPartition[]): void {
+    for (const one of halted) this.#haltPartition(one)
+    if (this.#broken) return
+    this.#broken = true
+    this.#drop(this.#tracks.all)
+    this.#run(
+      this.#alone(async () => {
+        await Promise.all(this.#followers.values())
+        while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
+        if (this.#stop.signal.aborted) return
+        const target = this.#target
+        this.#target = null
+        await this.#restore(target?.plan ?? this.#serving)
+        if (target !== null && this.#target !== null) this.#target = target
+        else target?.done.resolve()
+        this.#resume()
+      }),
+    )
+  }
+
+  /** Deletes from the store what nothing in use owns. Before anything is added: it must not find another's leavings. */
+  async #sweep(): Promise<void> {
+    const { clock, store } = this.#options
+    while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
+    await sweepStore(store, this.#tracks.inUse, { clock, signal: this.#stop.signal })
+  }
+
+  /** Makes a plan the one to come. What it needs and is not kept begins to be built. */
+  #aim(plan: Plan): void {
+    if (plan.hash === this.#serving.hash && this.#tracks.complete(plan)) return
+    this.#plans.set(plan.hash, plan)
+    this.#tracks.add(plan, this.#serving)
+    const done = Promise.withResolvers<void>()
+    // Whoever does not wait for it must not be told by a crash.
+    done.promise.catch(() => undefined)
+    this.#target = { plan, done }
+  }
+
+  #needed(): readonly Plan[] {
+    const plans = [this.#serving]
+    if (this.#target !== null) plans.push(this.#target.plan)
+    if (this.#previous !== null) plans.push(this.#previous)
+    return plans
+  }
+
+  /** Starts a loop for each task that has none, and for the plan on its way. */
+  #resume(): void {
+    for (const track of this.#tracks.all) {
+      for (const task of track.tasks) {
+        if (this.#followers.has(task)) continue
+        const follower = this.#follow(track, task).finally(() => this.#followers.delete(task))
+        this.#followers.set(task, follower)
+        this.#run(follower)
+      }
+    }
+    const { plan } = this.#target ?? {}
+    if (plan === undefined || this.#builds.has(plan)) return
+    const build = this.#build(plan).finally(() => this.#builds.delete(plan))
+    this.#builds.set(plan, build)
+    this.#run(build)
+  }
+
+  async #follow(track: Track, task: SourceTask): Promise<void> {
+    const { log } = this.#options
+    const { topic, partition } = task
+    const { signal } = track.stop
+    while (!signal.aborted && !this.#halted.has(placeOf(task))) {
+      if (task.next >= this.#gate.limit(task)) {
+        await this.#gate.wait()
         continue
       }
-      const records = await log.read(topic, task.partition, task.next, readBytesMax)
-      for (let from = 0; from < records.length && !signal.aborted; from += sliceRecords) {
-        const slice = records.slice(from, from + sliceRecords)
-        this.#take(task, slice, targets)
-        observer?.batch(name, { records: slice.length, latencyMs: clock.now() - slice.at(-1)!.timestampMs })
-        await this.#makeRoom()
+      let records: readonly LogRecord[]
+      try {
+        if (task.next >= log.end(topic, partition)) {
+          await log.waitFor(topic, partition, task.next, signal)
+          continue
+        }
+        records = await log.read(topic, partition, task.next, readBytesMax)
+      } catch (error) {
+        // What was folded before is whole: this partition stops here, and nothing else has to be undone.
+        if (!signal.aborted) this.#haltPartition({ topic, partition, fault: faultOf(error) })
+        return
       }
+      await this.#takeAll(track, task, records)
     }
   }
 
-  #take(task: SourceTask, records: readonly LogRecord[], targets: readonly FoldTarget[]): void {
+  /** Takes what was read, in slices, and no further than it may. */
+  async #takeAll(track: Track, task: SourceTask, records: readonly LogRecord[]): Promise<void> {
+    const { observer, clock } = this.#options
+    for (let from = 0; from < records.length && !track.stop.signal.aborted; from += sliceRecords) {
+      const slice = records.slice(from, from + sliceRecords).filter(({ offset }) => offset < this.#gate.limit(task))
+      if (slice.length === 0) return
+      if (!this.#take(track, task, slice)) return
+      const latencyMs = clock.now() - slice.at(-1)!.timestampMs
+      observer?.batch?.(task.stream.name, { records: slice.length, latencyMs })
+      await this.#makeRoom(track.stop.signal)
+    }
+  }
+
+  /** Whether all went well. */
+  #take(track: Track, task: SourceTask, records: readonly LogRecord[]): boolean {
+    const targets = { folds: track.folds, forgotten: this.#forgotten, outputs: this.#outputs }
     try {
       for (const record of records) {
         assert(record.offset >= task.next, 'records come in offset order')
-        task.take(record, targets, this.#outputs)
+        task.take(record, targets)
       }
     } catch (error) {
       // At once, before any promise has its turn: a record may be folded into one view and not into the next, and no
       // checkpoint may be cut there.
-      this.#halt(error)
-      throw error
+      this.#recover([{ topic: task.topic, partition: task.partition, fault: faultOf(error) }])
+      return false
     }
     this.#progressed = true
+    return true
   }
 
   /** Lets others run; and waits for checkpoints while too much is waiting for one. */
-  async #makeRoom(): Promise<void> {
+  async #makeRoom(signal: AbortSignal): Promise<void> {
     await this.#options.clock.turn()
-    while (this.#waiting() >= 2 && !this.#stop.signal.aborted) await this.#checkpointUnlessStopped()
+    while (this.#waiting() >= 2 && !signal.aborted) await this.#checkpointUnlessStopped()
     if (this.#waiting() >= 1) this.#wake()
   }
 
   /** How full what waits for the next checkpoint is: 1 is the limit. */
   #waiting(): number {
     let [states, ids] = [0, 0]
-    for (const { table } of this.#tables.values()) states += table.dirtyCount
-    for (const { newIdCount } of this.#tasks) ids += newIdCount
+    for (const { table } of this.#tracks.folds) states += table.dirtyCount
+    for (const { newIdCount } of this.#tracks.tasks) ids += newIdCount
     const bytes = this.#outputs.pendingBytes
     return Math.max(states / waitingStatesMax, ids / waitingIdsMax, bytes / waitingBytesMax)
+  }
+
+  /** Waits until the new views of a plan are near, holds everything at one prefix, and changes the plan there. */
+  async #build(plan: Plan): Promise<void> {
+    const { clock } = this.#options
+    const { signal } = this.#stop
+    const isAimed = (): boolean => this.#target?.plan === plan && !signal.aborted
+    while (isAimed()) {
+      if (this.#isNear()) {
+        await this.#alone(async () => {
+          if (isAimed() && this.#isNear()) await this.#hold(furthest(this.#tracks.tasks), () => this.#takeOver())
+        }).catch((error: unknown) => {
+          // A partition stopped meanwhile, or everything is being restored: later, then.
+          if (!this.#broken && this.#halted.size === 0) throw error
+        })
+      }
+      if (isAimed()) await clock.sleep(lookMs, signal)
+    }
+    await this.#checkpointUnlessStopped()
+    await this.#alone(() => this.#sweep())
+  }
+
+  #isNear(): boolean {
+    return !this.#broken && this.#tracks.lag((task) => this.#halted.has(placeOf(task))) <= nearRecords
+  }
+
+  async #hold<T>(limits: Limits, then: () => T | Promise<T>): Promise<T> {
+    const check = (): void => {
+      this.#throwIfStopped()
+      if (this.#broken) throw new MillraceError('ENGINE_STOPPED', { detail: 'it goes back to its last checkpoint' })
+      const stuck = this.#tracks.tasks.find(
+        (task) => this.#halted.has(placeOf(task)) && task.next < (limits.get(placeOf(task)) ?? 0),
+      )
+      if (stuck !== undefined) throw partitionHalted(this.#halted.get(placeOf(stuck))!)
+    }
+    return await this.#gate.hold(limits, () => this.#tracks.tasks, { clock: this.#options.clock, check, work: then })
+  }
+
+  /** Everything stands at one prefix. */
+  #takeOver(): void {
+    const { plan, done } = this.#target!
+    this.#target = null
+    const gone = this.#tracks.merge()
+    if (plan.hash !== this.#serving.hash) this.#previous = this.#serving
+    this.#serving = plan
+    gone.push(...this.#tracks.keep(this.#needed()))
+    this.#tracks.serve(plan)
+    this.#drop(gone)
+    this.#progressed = true
+    this.#options.observer?.takeover?.(plan, prefixesOf(this.#tracks.served(plan)))
+    done.resolve()
+    this.#resume()
+  }
+
+  #drop(tracks: readonly Track[]): void {
+    for (const track of tracks) track.stop.abort()
+  }
+
+  /** Runs `work` when nothing else of its kind runs. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#exclusive
+    const done = before.then(work, work)
+    this.#exclusive = done.catch(() => undefined)
+    return await done
   }
 
   async #keepCheckpointing(): Promise<void> {
@@ -265,52 +520,74 @@ export class Engine {
 
   /** For the engine's own loops: being closed meanwhile is no fault, `close` writes the last checkpoint. */
   async #checkpointUnlessStopped(): Promise<void> {
-    if (this.#checkpointing !== null) await this.#checkpointing
-    else if (!this.#stop.signal.aborted) await this.checkpoint()
+    if (this.#stop.signal.aborted || this.#broken) return await this.#options.clock.turn()
+    try {
+      await (this.#checkpointing ?? this.checkpoint())
+    } catch (error) {
+      // Then everything goes back to the last one, without the partitions that it failed for.
+      if (!this.#broken) throw error
+    }
   }
 
   async #writeCheckpoint(): Promise<void> {
-    const { plan, log, store, clock, observer } = this.#options
+    const { log, store, clock, observer } = this.#options
     const startedAt = clock.elapsed()
     // From here to the first await nothing else runs: all of this is one prefix.
     this.#progressed = false
-    const rejected = this.#outputs.take(nextOffsetIn(this.#tasks))
+    const rejected = this.#outputs.take(this.#tracks.nextOffsetOf)
     const changes: StoreChange[] = []
-    for (const { table } of this.#tables.values()) changes.push(...table.takeChanges())
-    for (const task of this.#tasks) changes.push(...task.takeIdChanges())
-    const progress = this.#tasks.map((task) => task.progress())
-    const { views } = this.counts
+    for (const { table } of this.#tracks.folds) changes.push(...table.takeChanges())
+    for (const task of this.#tracks.tasks) changes.push(...task.takeIdChanges())
+    const views = this.#tracks.folds.map(({ view, counts }) => [view.fingerprint, { ...counts }] as const)
+    const cut = {
+      version: checkpointVersion,
+      log: log.id,
+      number: this.#checkpointNumber + 1,
+      plan: this.#serving.hash,
+      previous: this.#previous?.hash ?? null,
+      tracks: this.#tracks.all.map((track) => track.progress()),
+      tracksMade: this.#tracks.made,
+      views: Object.fromEntries(views),
+      forgotten: this.#forgotten.all.length,
+    } as const
 
     const outputs = await this.#outputs.flush(rejected)
-    const number = this.#checkpointNumber + 1
-    const checkpoint: Checkpoint = {
-      version: 1,
-      plan: plan.hash,
-      log: log.id,
-      number,
-      sources: progress,
-      views,
-      outputs,
-    }
+    const checkpoint: Checkpoint = { ...cut, outputs }
     changes.push([checkpointKey, encodeCheckpoint(checkpoint)])
     await store.write(changes)
-    this.#checkpointNumber = number
+    this.#checkpointNumber = checkpoint.number
     this.#checkpointAt = clock.elapsed()
-    observer?.checkpoint((this.#checkpointAt - startedAt) / 1_000)
+    observer?.checkpoint?.((this.#checkpointAt - startedAt) / 1_000)
   }
 
-  async #guard(work: Promise<void>): Promise<void> {
-    try {
-      await work
-    } catch (error) {
-      this.#halt(error)
-    }
+  #run(work: Promise<void>): void {
+    const guarded = work
+      .catch((error: unknown) => this.#halt(error))
+      .finally(() => {
+        this.#running.delete(guarded)
+      })
+    this.#running.add(guarded)
+  }
+
+  #haltPartition(halted: HaltedPartition): void {
+    const place = placeOf(halted)
+    if (this.#halted.has(place)) return
+    this.#halted.set(place, halted)
+    this.#options.observer?.halt?.(halted)
+  }
+
+  #abort(): void {
+    this.#stop.abort()
+    for (const track of this.#tracks.all) track.stop.abort()
+    this.#gate.open()
+    this.#wake()
   }
 
   #halt(error: unknown): void {
-    this.#fault ??= error instanceof Error ? error : new Error(String(error))
-    this.#stop.abort()
-    this.#wake()
+    if (this.#closing === null || !(error instanceof MillraceError && error.code === 'ENGINE_STOPPED')) {
+      this.#fault ??= faultOf(error)
+    }
+    this.#abort()
   }
 
   #throwIfStopped(): void {
@@ -319,36 +596,4 @@ export class Engine {
     }
     if (this.#stop.signal.aborted) throw new MillraceError('ENGINE_STOPPED', { detail: 'it was closed' })
   }
-}
-
-type Restored = {
-  readonly tables: ReadonlyMap<string, FoldTarget>
-  readonly outputs: Outputs
-  readonly checkpoint: Checkpoint | null
-}
-
-/** Where a source partition stands now. */
-function nextOffsetIn(tasks: readonly SourceTask[]): NextOffsetOf {
-  return ({ stream, topic, partition }) =>
-    tasks.find((task) => task.stream.name === stream && task.stream.topic === topic && task.partition === partition)
-      ?.next ?? null
-}
-
-/** A task per source partition, at its checkpointed offset, which the log must still hold. */
-function openTasks({ plan, log, store }: EngineOptions, checkpoint: Checkpoint | null): SourceTask[] {
-  return plan.streams.flatMap((stream) => {
-    const topic = log.topics().find((one) => one.topic === stream.topic)
-    assert(topic !== undefined, 'every source topic exists')
-    return Array.from({ length: topic.partitions }, (_, partition) => {
-      const progress =
-        checkpoint?.sources.find((one) => one.stream === stream.name && one.partition === partition) ?? null
-      const start = log.start(stream.topic, partition)
-      const end = log.end(stream.topic, partition)
-      const next = progress?.next ?? start
-      if (next < start || next > end) {
-        throw new MillraceError('LOG_OFFSET_OUT_OF_RANGE', { topic: stream.topic, partition, offset: next, start, end })
-      }
-      return new SourceTask({ stream, partition }, store, { next, progress })
-    })
-  })
 }

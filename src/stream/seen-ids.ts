@@ -8,26 +8,26 @@ import { idsKey, segmentMax } from './store-keys.ts'
 
 const version = 1
 
-type Place = { readonly stream: string; readonly partition: number }
+/** A source of a track; its topics are numbered. */
+export type IdsPlace = { readonly track: number; readonly topic: number; readonly partition: number }
 
 /**
  * The durable side of a partition's remembered ids: each checkpoint writes only the ids that are new, as one more
  * segment, and deletes whole segments that can no longer decide a verdict.
  */
 export class SeenIdSegments {
-  readonly #place: Place
+  readonly #place: IdsPlace
   readonly #segments: { readonly segment: number; readonly newestTs: number }[] = []
   #next = 0
 
-  constructor(place: Place) {
+  constructor(place: IdsPlace) {
     this.#place = place
   }
 
   /** Reads all segments; later ones win, as they did when the ids were accepted. */
   restore(store: OnlineStore): SeenIds {
     const seen: SeenIds = new Map()
-    const { stream, partition } = this.#place
-    for (const [key, value] of store.range(idsKey(stream, partition, 0), idsKey(stream, partition, segmentMax))) {
+    for (const [key, value] of store.range(idsKey(this.#place, 0), idsKey(this.#place, segmentMax))) {
       const ids = decodeIds(value)
       let newestTs = -1
       for (const { id, ts, hash } of ids) {
@@ -43,14 +43,13 @@ export class SeenIdSegments {
 
   /** What a checkpoint writes: the new ids, and deletions of segments older than `oldestTs` throughout. */
   changes(added: readonly RememberedId[], oldestTs: number): StoreChange[] {
-    const { stream, partition } = this.#place
     const changes: StoreChange[] = []
     while (this.#segments[0] !== undefined && this.#segments[0].newestTs < oldestTs) {
-      changes.push([idsKey(stream, partition, this.#segments.shift()!.segment), null])
+      changes.push([idsKey(this.#place, this.#segments.shift()!.segment), null])
     }
     if (added.length > 0) {
       assert(this.#next < segmentMax, 'segments of ids are numbered within 48 bits')
-      changes.push([idsKey(stream, partition, this.#next), encodeIds(added)])
+      changes.push([idsKey(this.#place, this.#next), encodeIds(added)])
       const newestTs = added.reduce((newest, { ts }) => Math.max(newest, ts), -1)
       this.#segments.push({ segment: this.#next, newestTs })
       this.#next += 1

@@ -1,21 +1,41 @@
 import type { LogRecord } from '../log/log.ts'
+import type { Forgotten } from '../plan/forgotten.ts'
 import { Intake, type RememberedId } from '../plan/intake.ts'
-import type { StreamPlan } from '../plan/plan.ts'
+import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { SourceProgress, VerdictCounts, ViewCounts } from './checkpoint.ts'
 import type { Outputs } from './outputs.ts'
 import { SeenIdSegments } from './seen-ids.ts'
 import type { StateTable } from './state-table.ts'
 
-export type FoldTarget = { readonly table: StateTable; readonly counts: ViewCounts }
+/** The states of a view, and what became of the events that came to it. */
+export type ViewFold = { view: ViewPlan; readonly table: StateTable; readonly counts: ViewCounts }
+
+export type SourcePlace = {
+  readonly track: number
+  readonly stream: StreamPlan
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Where an accepted event goes, and where a rejected one. */
+export type Targets = {
+  readonly folds: readonly ViewFold[]
+  readonly forgotten: Forgotten
+  readonly outputs: Outputs
+}
 
 /**
- * One source partition of one stream: gives verdicts in offset order and folds accepted events into every view of
- * the stream. Synchronous: between two calls of `take`, everything it touches is at one prefix.
+ * One source partition of one stream: gives verdicts in offset order and folds accepted events into views.
+ * Synchronous: between two calls of `take`, everything it touches is at one prefix.
  */
 export class SourceTask {
-  readonly stream: StreamPlan
+  /** Another one only of the same fingerprint: when the stream was renamed. */
+  stream: StreamPlan
+  readonly topic: string
   readonly partition: number
+  /** Rejections from this offset on go to the output topics; null: none do. */
+  emitFrom: number | null
   readonly #intake: Intake
   readonly #ids: SeenIdSegments
   readonly #counts: VerdictCounts
@@ -23,14 +43,17 @@ export class SourceTask {
   #next: number
 
   constructor(
-    place: { stream: StreamPlan; partition: number },
+    place: SourcePlace,
     store: OnlineStore,
-    from: { next: number; progress: SourceProgress | null },
+    from: { next: number; emitFrom: number | null; progress: SourceProgress | null },
   ) {
-    this.stream = place.stream
-    this.partition = place.partition
-    this.#ids = new SeenIdSegments({ stream: place.stream.name, partition: place.partition })
-    this.#intake = new Intake(place.stream, place.partition, {
+    const { track, stream, topic, partition } = place
+    this.stream = stream
+    this.topic = topic
+    this.partition = partition
+    this.emitFrom = from.emitFrom
+    this.#ids = new SeenIdSegments({ track, topic: 0, partition })
+    this.#intake = new Intake(stream, partition, {
       watermark: from.progress?.watermark ?? -1,
       seen: this.#ids.restore(store),
     })
@@ -55,8 +78,8 @@ export class SourceTask {
     return this.#newIds.length
   }
 
-  take(record: LogRecord, targets: readonly FoldTarget[], outputs: Outputs): void {
-    const { stream, partition } = this
+  take(record: LogRecord, { folds, forgotten, outputs }: Targets): void {
+    const { stream, topic, partition } = this
     const counts = this.#counts
     const taken = this.#intake.take(record)
     this.#next = record.offset + 1
@@ -65,30 +88,35 @@ export class SourceTask {
     switch (taken.verdict) {
       case 'accepted':
         if (this.#intake.remembered !== null) this.#newIds.push(this.#intake.remembered)
-        for (let index = 0; index < targets.length; index++) {
-          const target = targets[index]!
-          const projected = stream.views[index]!.project(taken.event)
-          target.counts[projected.outcome] += 1
-          if (projected.outcome === 'applied') target.table.apply(projected.key, projected.event)
+        for (let index = 0; index < folds.length; index++) {
+          const { view, table, counts: own } = folds[index]!
+          const projected = view.project(taken.event)
+          if (projected.outcome !== 'applied') own[projected.outcome] += 1
+          else if (forgotten.covers(view.entity, projected.key, { topic, partition, offset: record.offset })) {
+            own.forgotten += 1
+          } else {
+            own.applied += 1
+            table.apply(projected.key, projected.event)
+          }
         }
         return
       case 'duplicate':
         if (taken.conflict) counts.conflicts += 1
         return
       case 'late':
-        outputs.add({ stream: stream.name, topic: stream.topic, partition, record, why: taken })
-        return
       case 'refused':
-        outputs.add({ stream: stream.name, topic: stream.topic, partition, record, why: taken })
+        if (this.emitFrom === null || record.offset < this.emitFrom) return
+        outputs.add({ stream: stream.name, topic, partition, record, why: taken })
     }
   }
 
   progress(): SourceProgress {
     return {
-      stream: this.stream.name,
+      topic: this.topic,
       partition: this.partition,
       next: this.#next,
       watermark: this.#intake.watermark,
+      emitFrom: this.emitFrom,
       counts: { ...this.#counts },
     }
   }

@@ -5,7 +5,8 @@ import type { ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { stateKey } from './store-keys.ts'
 
-type Entry = { readonly state: KeyState; readonly key: Uint8Array; dirty: boolean }
+/** Without a state: the key was forgotten, and the store has yet to hear of it. */
+type Entry = { state: KeyState | null; readonly key: Uint8Array; dirty: boolean }
 
 /**
  * The states of one view: those touched lately in memory, all others in the store. What changed since the last
@@ -41,20 +42,30 @@ export class StateTable {
   apply(key: Uint8Array, event: KernelEvent): void {
     let entry = this.#find(key, true)
     if (entry === null) {
-      entry = { state: makeKeyState(this.#view.program), key, dirty: false }
+      entry = { state: null, key, dirty: false }
       this.#entries.set(nameOfKey(key), entry)
     }
+    entry.state ??= makeKeyState(this.#view.program)
     applyEvent(this.#view.program, entry.state, event)
-    if (entry.dirty) return
-    entry.dirty = true
-    this.#dirty.push(entry)
+    this.#touch(entry)
+  }
+
+  /** Drops a key's state; gives how many events had been applied to it. */
+  forget(key: Uint8Array): number {
+    const entry = this.#find(key, true)
+    if (entry === null || entry.state === null) return 0
+    const { applied } = entry.state
+    entry.state = null
+    this.#touch(entry)
+    return applied
   }
 
   /** The states that changed since the last call, encoded as they are now. The caller makes them durable. */
   takeChanges(): StoreChange[] {
     const changes = this.#dirty.map((entry): StoreChange => {
       entry.dirty = false
-      return [stateKey(this.#view.name, entry.key), encodeState(this.#view.program, entry.state)]
+      const { program, fingerprint } = this.#view
+      return [stateKey(fingerprint, entry.key), entry.state === null ? null : encodeState(program, entry.state)]
     })
     this.#dirty.length = 0
     return changes
@@ -72,13 +83,19 @@ export class StateTable {
     }
   }
 
+  #touch(entry: Entry): void {
+    if (entry.dirty) return
+    entry.dirty = true
+    this.#dirty.push(entry)
+  }
+
   #find(key: Uint8Array, keep: boolean): Entry | null {
     const name = nameOfKey(key)
     const cached = this.#entries.get(name)
     if (cached !== undefined) return cached
-    const stored = this.#store.get(stateKey(this.#view.name, key))
+    const stored = this.#store.get(stateKey(this.#view.fingerprint, key))
     if (stored === undefined) return null
-    const entry = { state: decodeState(this.#view.program, stored), key, dirty: false }
+    const entry: Entry = { state: decodeState(this.#view.program, stored), key, dirty: false }
     // When the table is full a read leaves no trace: `evict` comes only with checkpoints, and those only with events.
     if (keep || this.#entries.size < this.#keysMax) this.#entries.set(name, entry)
     return entry

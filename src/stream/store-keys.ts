@@ -1,5 +1,7 @@
+import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { sha256 } from '../base/hash.ts'
+import type { OnlineStore } from '../store/online/online-store.ts'
 
 /** How the engine's parts share one online store: a byte for the kind of entry, then its own key. */
 const kindCheckpoint = 0
@@ -7,30 +9,86 @@ const kindState = 1
 const kindIds = 2
 const kindStateOfLongKey = 3
 
-/** Longer keys are named by their hash. With the longest name of a view this stays within what any store takes. */
+/** Longer keys are named by their hash. With what stands before it a key stays within what any store takes. */
 const keyBytesMax = 1024
+/** More than any key has behind its fingerprint. */
+const storeKeyPadding = keyBytesMax + 1
 
 export const checkpointKey: Uint8Array = Uint8Array.of(kindCheckpoint)
 
-/** Nothing reads a key back from here, so a long one, of several long texts, may be its SHA-256 instead. */
+/**
+ * Where a view keeps the state of a key. Nothing reads a key back from here, so a long one, of several long texts, may
+ * be its SHA-256 instead.
+ *
+ * @param view the view's fingerprint.
+ */
 export function stateKey(view: string, key: Uint8Array): Uint8Array {
   const long = key.length > keyBytesMax
-  const writer = new ByteWriter()
-  writer.u8(long ? kindStateOfLongKey : kindState)
-  writer.string(view)
-  writer.bytes(long ? Buffer.from(sha256(key), 'hex') : key)
-  return writer.finish()
+  return Buffer.concat([
+    statesOf(long ? kindStateOfLongKey : kindState, view),
+    long ? Buffer.from(sha256(key), 'hex') : key,
+  ])
 }
 
-/** Ids that one checkpoint added for one source partition. Segments sort by their number. */
-export function idsKey(stream: string, partition: number, segment: number): Uint8Array {
+/** The states of a view whose key has this SHA-256 (hex), with what they hold: of short keys all have to be looked at. */
+export function* statesOfHashedKey(
+  store: OnlineStore,
+  view: string,
+  hash: string,
+): Generator<readonly [key: Uint8Array, value: Uint8Array]> {
+  const long = Buffer.concat([statesOf(kindStateOfLongKey, view), Buffer.from(hash, 'hex')])
+  const found = store.get(long)
+  if (found !== undefined) yield [long, found]
+  const from = statesOf(kindState, view)
+  for (const [key, value] of store.range(from, endOf(from))) {
+    if (sha256(key.subarray(from.length)) === hash) yield [Uint8Array.from(key), Uint8Array.from(value)]
+  }
+}
+
+/** The first key behind all that begin with this. */
+function endOf(prefix: Uint8Array): Uint8Array {
+  return Buffer.concat([prefix, new Uint8Array(storeKeyPadding).fill(0xff)])
+}
+
+function statesOf(kind: number, view: string): Uint8Array {
+  const fingerprint = Buffer.from(view, 'hex')
+  assert(fingerprint.length === 8, 'a fingerprint has 16 hex digits')
+  return Buffer.concat([Uint8Array.of(kind), fingerprint])
+}
+
+/** Ids that one checkpoint added for one source of a track. Segments sort by their number. */
+export function idsKey(source: { track: number; topic: number; partition: number }, segment: number): Uint8Array {
   const writer = new ByteWriter()
   writer.u8(kindIds)
-  writer.string(stream)
-  writer.u8(partition >>> 8)
-  writer.u8(partition & 0xff)
-  for (let shift = 40; shift >= 0; shift -= 8) writer.u8(Math.floor(segment / 2 ** shift) & 0xff)
+  bigEndian(writer, source.track, 4)
+  writer.u8(source.topic)
+  bigEndian(writer, source.partition, 2)
+  bigEndian(writer, segment, 6)
   return writer.finish()
 }
 
 export const segmentMax: number = 2 ** 48 - 1
+
+function bigEndian(writer: ByteWriter, value: number, bytes: number): void {
+  for (let shift = (bytes - 1) * 8; shift >= 0; shift -= 8) writer.u8(Math.floor(value / 2 ** shift) & 0xff)
+}
+
+/** The kinds of entries that belong to a view or to a track, and how many bytes after the kind name which. */
+export const ownedKinds: readonly {
+  readonly kind: number
+  readonly owner: 'view' | 'track'
+  readonly bytes: number
+}[] = [
+  { kind: kindState, owner: 'view', bytes: 8 },
+  { kind: kindStateOfLongKey, owner: 'view', bytes: 8 },
+  { kind: kindIds, owner: 'track', bytes: 4 },
+]
+
+/** A view's fingerprint, or a track's number as eight hex digits, as it stands in a key. */
+export function ownerIn(key: Uint8Array, bytes: number): string {
+  return Buffer.from(key.subarray(1, 1 + bytes)).toString('hex')
+}
+
+export function trackOwner(track: number): string {
+  return track.toString(16).padStart(8, '0')
+}

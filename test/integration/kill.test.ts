@@ -57,7 +57,7 @@ test(`loses nothing and doubles nothing over ${kills} kills`, { timeout: 300_000
     const checkpointMs = pick(random(), [5, 10, 20])
     const keysMax = pick(random(), [0, 8, 100_000])
     if (run > 0 && random() < 0.15) {
-      await rm(join(folder, 'state'), { recursive: true, force: true })
+      await rm(join(folder, 'store'), { recursive: true, force: true })
       rebuilds += 1
     }
     const from = Math.max(0, next - Math.floor(random() * overlapMax))

@@ -122,7 +122,7 @@ function countConflicts(
 }
 
 function assertViewCounts({ engine }: Subject, view: FeatureView, accepted: readonly NaiveEvent[]): void {
-  const expected = { applied: 0, filtered: 0, unkeyed: 0 }
+  const expected = { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 }
   for (const { row } of accepted) {
     const passes = view.where === null || evaluate(view.where, (leaf) => row[(leaf as { name: string }).name]!) === true
     expected[naiveKey(view, row) === null ? 'unkeyed' : passes ? 'applied' : 'filtered'] += 1

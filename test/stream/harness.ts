@@ -85,6 +85,7 @@ export type ProcessOptions = ({ readonly views: readonly FeatureView[] } | { rea
   readonly onOpen?: (engine: Engine) => void
   /** Called after every slice of records, between two checkpoints of chance. */
   readonly onTurn?: (engine: Engine) => void
+  readonly planOf?: (hash: string) => Plan | null
   /** Another store in place of the disk's. */
   readonly store?: OnlineStore
   /** Changes the log as the engine sees it. */
@@ -97,6 +98,8 @@ export type Process = {
   readonly log: Log
   readonly engine: Engine
   readonly steps: Steps
+  /** How many records of source topics were read. */
+  readonly reads: { count: number }
 }
 
 /** Opens log and engine and starts it. Checkpoints are made only when a test asks, or when too much waits for one. */
@@ -109,20 +112,22 @@ export async function startProcess(disk: Disk, options: ProcessOptions): Promise
     if (engine !== null) options.onTurn?.(engine)
   })
   const log = await openEmbeddedLog({ folder: '/data', clock, fileSystem: disk.fileSystem, segmentBytes: 20_000 })
+  const reads = { count: 0 }
   const seen = (options.wrapLog ?? ((one: Log) => one))(log)
   engine = await Engine.open({
     plan,
-    log: cutLog(seen, { steps, readMax: options.readMax ?? Number.POSITIVE_INFINITY }),
+    log: cutLog(seen, { steps, reads, readMax: options.readMax ?? Number.POSITIVE_INFINITY }),
     store: cutStore(options.store ?? disk.store, steps),
     clock,
     folder: '/state',
     partitions: options.partitions ?? 2,
     checkpointMs: intervalMs,
     keysMax: options.keysMax ?? 100_000,
+    ...(options.planOf === undefined ? {} : { planOf: options.planOf }),
   })
   options.onOpen?.(engine)
   engine.start()
-  return { plan, log, engine, steps }
+  return { plan, log, engine, steps, reads }
 }
 
 /** Never over by itself. */
@@ -147,14 +152,19 @@ function makeEngineClock(onTurn: () => void): Clock {
   }
 }
 
-function cutLog(inner: Log, { steps, readMax }: { steps: Steps; readMax: number }): Log {
+type Cuts = { readonly steps: Steps; readonly reads: { count: number }; readonly readMax: number }
+
+function cutLog(inner: Log, { steps, reads, readMax }: Cuts): Log {
   return {
     id: inner.id,
     createTopic: (topic, options) => inner.createTopic(topic, options),
     topics: () => inner.topics(),
     append: (topic, partition, records) => steps.take(() => inner.append(topic, partition, records)),
-    read: async (topic, partition, offset, bytesMax) =>
-      (await inner.read(topic, partition, offset, bytesMax)).slice(0, readMax),
+    read: async (topic, partition, offset, bytesMax) => {
+      const records = (await inner.read(topic, partition, offset, bytesMax)).slice(0, readMax)
+      if (topic !== 'forgotten-entities') reads.count += records.length
+      return records
+    },
     start: (topic, partition) => inner.start(topic, partition),
     end: (topic, partition) => inner.end(topic, partition),
     offsetAt: (topic, partition, timestampMs) => inner.offsetAt(topic, partition, timestampMs),

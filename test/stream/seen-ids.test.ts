@@ -47,8 +47,9 @@ const countsOf = ({ engine }: Process) => {
   return { records, accepted, duplicate, conflicts }
 }
 
+const firstSource = { track: 0, topic: 0, partition: 0 }
 const segmentsIn = (store: OnlineStore): number =>
-  [...store.range(idsKey('events', 0, 0), idsKey('events', 0, segmentMax))].length
+  [...store.range(idsKey(firstSource, 0), idsKey(firstSource, segmentMax))].length
 
 describe('duplicates across restarts', () => {
   test('a resent event is a duplicate, whether or not its first was in a checkpoint', async () => {
@@ -104,7 +105,7 @@ describe('segments of ids', () => {
     await fc.assert(
       fc.asyncProperty(rounds, async (all) => {
         const store = openMemoryOnlineStore()
-        const place = { stream: 'events', partition: 300 }
+        const place = { track: 70_000, topic: 0, partition: 300 }
         let segments = new SeenIdSegments(place)
         const expected = new Map<string | number, RememberedId>()
         for (const [round, { added, reopen }] of all.entries()) {
@@ -122,13 +123,14 @@ describe('segments of ids', () => {
     )
   })
 
-  test('of neighbouring partitions and streams are kept apart', async () => {
+  test('of neighbouring partitions, topics and tracks are kept apart', async () => {
     const store = openMemoryOnlineStore()
     const places = [
-      { stream: 'a', partition: 0 },
-      { stream: 'a', partition: 1 },
-      { stream: 'a', partition: 256 },
-      { stream: 'ab', partition: 0 },
+      { track: 1, topic: 0, partition: 0 },
+      { track: 1, topic: 0, partition: 1 },
+      { track: 1, topic: 0, partition: 256 },
+      { track: 1, topic: 1, partition: 0 },
+      { track: 257, topic: 0, partition: 0 },
     ]
     for (const [nth, place] of places.entries()) {
       await store.write(new SeenIdSegments(place).changes([{ id: nth, ts: nth, hash: nth }], 0))
@@ -140,8 +142,8 @@ describe('segments of ids', () => {
 
   test('of another release are refused', async () => {
     const store = openMemoryOnlineStore()
-    await store.write([[idsKey('a', 0, 0), Uint8Array.of(9)]])
-    assert.throws(() => new SeenIdSegments({ stream: 'a', partition: 0 }).restore(store), {
+    await store.write([[idsKey(firstSource, 0), Uint8Array.of(9)]])
+    assert.throws(() => new SeenIdSegments(firstSource).restore(store), {
       code: 'STATE_VERSION_UNKNOWN',
     })
   })

@@ -31,8 +31,8 @@ const snapshot: Snapshot = {
   elapsedSeconds: 2,
   rates: { now: 1_234, overall: 1_000 },
   counts: {
-    sources: [{ stream: 'payments', partition: 0, next: 10, watermark: 0, ...verdicts }],
-    views: { customer_spending: { applied: 7, filtered: 0, unkeyed: 0 } },
+    sources: [{ stream: 'payments', topic: 'payments', partition: 0, next: 10, watermark: 0, ...verdicts }],
+    views: { customer_spending: { applied: 7, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 } },
   },
   payments: Array.from({ length: 16 }, () => ({ payment, sample })),
   deadLetters: Array.from({ length: 8 }, (_, offset) => ({
