@@ -6,6 +6,7 @@ import { dlqCommand } from './commands/dlq.ts'
 import { explainCommand } from './commands/explain.ts'
 import { getCommand } from './commands/get.ts'
 import { planCommand } from './commands/plan.ts'
+import { retentionCommand } from './commands/retention.ts'
 import { sendCommand } from './commands/send.ts'
 import { trainCommand } from './commands/train.ts'
 
@@ -28,6 +29,7 @@ export function makeProgram(): Command {
     .addCommand(trainCommand())
     .addCommand(explainCommand())
     .addCommand(dlqCommand())
+    .addCommand(retentionCommand())
     .addHelpText(
       'after',
       `

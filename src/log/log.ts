@@ -14,7 +14,10 @@ export interface Log {
   /** Names this log for ever; a new log never has the id of an older one. */
   readonly id: string
 
-  /** Creates a topic, or checks that the existing one has as many partitions (`LOG_TOPIC_MISMATCH`). */
+  /**
+   * Creates a topic, or checks that the existing one has as many partitions (`LOG_TOPIC_MISMATCH`) and, where one is
+   * asked for, the same retention (`LOG_RETENTION_MISMATCH`).
+   */
   createTopic(topic: string, options: TopicOptions): Promise<void>
 
   topics(): readonly TopicDescription[]

@@ -11,7 +11,7 @@ import { type CompiledView, compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
-import { compileRetention, retentionFaults } from './retention.ts'
+import { checkRetentions, compileRetention } from './retention.ts'
 import { checkHistoryTopics, compileHistory } from './stream-history.ts'
 import { deadLetterTopic, featureEventsPrefix, lateTopic } from './topics.ts'
 
@@ -31,10 +31,15 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
     const compiled = compileView(view, faults)
     if (compiled !== null) checked.set(view, compiled)
   }
-  for (const stream of found.streams) {
-    const own = found.views.filter(({ from }) => from === stream).flatMap((view) => checked.get(view)?.plan ?? [])
-    checkRetention(stream, own, faults)
-  }
+  checkRetentions(
+    found.streams.map((stream) => ({
+      name: stream.name,
+      topic: stream.topic,
+      plan: { rules: rulesOf(stream), retention: compileRetention(stream, faults) },
+      views: found.views.filter(({ from }) => from === stream).flatMap((view) => checked.get(view)?.plan ?? []),
+    })),
+    faults,
+  )
   for (const service of found.services) checkService(service, faults)
   if (found.views.length === 0) faults.add('definitions', 'there is no feature view', 'declare at least one')
   faults.throwIfAny()
@@ -160,15 +165,6 @@ function checkStream(stream: Stream, faults: FaultList): void {
   }
 }
 
-function checkRetention(stream: Stream, own: readonly CompiledView['plan'][], faults: FaultList): void {
-  const before = faults.list.length
-  const retention = compileRetention(stream, faults)
-  if (retention === null || faults.list.length > before) return
-  for (const { fault, hint } of retentionFaults(retention.keepMs, { rules: rulesOf(stream), retention }, own)) {
-    faults.add(`${stream.name}.retention`, fault, hint)
-  }
-}
-
 type Column = { part: string; name: string; kinds: readonly string[] | null; required: boolean }
 
 function checkColumn(
@@ -291,7 +287,8 @@ function streamContent(
   const names = Object.keys(stream.fields)
   return {
     topic: plan.topic,
-    fields: stream.fields,
+    // In order: it is that of a row's columns, which every view of the stream reads by number.
+    fields: Object.entries(stream.fields),
     time: stream.time,
     id: stream.id,
     rules: plan.rules,

@@ -1,20 +1,23 @@
 import { formatDuration } from '../base/duration.ts'
+import { MillraceError } from '../base/faults.ts'
 import type { Stream } from '../definition/stream.ts'
 import { checkDuration } from './check-names.ts'
 import type { FaultList } from './faults.ts'
-import type { RetentionPlan, StreamPlan, ViewPlan } from './plan.ts'
+import type { Plan, RetentionPlan, StreamPlan, ViewPlan } from './plan.ts'
 
-/** Reads what a stream declares of its retention; null: its records are kept for ever. */
+/** Reads what a stream declares of its retention; null: its records are kept for ever, or there are faults. */
 export function compileRetention({ name, retention }: Stream, faults: FaultList): RetentionPlan | null {
   if (retention === undefined) return null
   const declared = typeof retention === 'object' && retention !== null
   const path = declared ? `${name}.retention.keep` : `${name}.retention`
   const keep = declared ? retention.keep : retention
   const rebuild = declared ? retention.rebuild : 'exact'
+  const before = faults.list.length
   if (rebuild !== 'exact' && rebuild !== 'warming') {
     faults.add(`${name}.retention.rebuild`, `${JSON.stringify(rebuild)} is no rule`, '"warming"')
   }
-  return { keepMs: checkDuration(path, keep, faults), rebuild }
+  const keepMs = checkDuration(path, keep, faults)
+  return faults.list.length > before ? null : { keepMs, rebuild }
 }
 
 type Kept = Pick<StreamPlan, 'rules' | 'retention'>
@@ -53,6 +56,60 @@ export function retentionFaults(keepMs: number, stream: Kept, views: readonly Ke
     })
   }
   return faults
+}
+
+/** One topic has one retention: that of the streams which declare one; the others have to live with it. */
+export function checkRetentions(streams: readonly RetainedStream[], faults: FaultList): void {
+  for (const { name, topic, plan, views } of streams) {
+    const own = plan.retention?.keepMs ?? null
+    const others = streams.filter((one) => one.topic === topic && one.name !== name)
+    const other = others.find((one) => one.plan.retention !== null)
+    const keepMs = own ?? other?.plan.retention?.keepMs ?? null
+    if (keepMs === null) continue
+    const path = `${name}.retention`
+    if (other !== undefined && other.plan.retention!.keepMs !== keepMs) {
+      const fault = `topic "${topic}" is kept for ${formatDuration(keepMs)}, and by stream "${other.name}" for ${formatDuration(other.plan.retention!.keepMs)}`
+      faults.add(path, fault, 'one topic has one retention')
+    }
+    for (const { fault, hint } of retentionFaults(keepMs, plan, views)) faults.add(path, fault, hint)
+  }
+}
+
+export type RetainedStream = {
+  readonly name: string
+  readonly topic: string
+  readonly plan: Kept
+  readonly views: readonly KeptView[]
+}
+
+/**
+ * Holds the topics that are there against what a plan declares of them and needs. Throws `LOG_RETENTION_MISMATCH` and
+ * `RETENTION_SHORT`.
+ */
+export function checkTopicRetentions(
+  { streams }: Plan,
+  topics: readonly { readonly topic: string; readonly retentionMs: number | null }[],
+): void {
+  const keptFor = new Map(topics.map(({ topic, retentionMs }) => [topic, retentionMs]))
+  for (const stream of streams) {
+    const { name, topic, retention, history, views } = stream
+    const found = keptFor.get(topic)
+    if (found !== undefined && retention !== null && found !== retention.keepMs) {
+      const existing = found === null ? 'ever' : formatDuration(found)
+      throw new MillraceError('LOG_RETENTION_MISMATCH', { topic, existing, asked: formatDuration(retention.keepMs) })
+    }
+    const list = found === undefined || found === null ? [] : retentionFaults(found, stream, views)
+    if (list.length > 0) throw shortRetention(topic, name, list)
+    const kept = history === null ? null : (keptFor.get(history.topic) ?? null)
+    if (kept === null) continue
+    const fault = `records are kept for ${formatDuration(kept)}, and a history is imported once`
+    throw shortRetention(history!.topic, name, [{ fault, hint: 'keep them for ever' }])
+  }
+}
+
+function shortRetention(topic: string, stream: string, faults: readonly RetentionFault[]): MillraceError {
+  const list = faults.map(({ fault, hint }) => `  ${fault} (${hint})`).join('\n')
+  return new MillraceError('RETENTION_SHORT', { topic, stream, list })
 }
 
 function reachOf({ program }: KeptView): number {

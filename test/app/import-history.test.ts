@@ -275,7 +275,7 @@ async function recordsOf(log: Log): Promise<object[][]> {
     const own: LogRecord[] = []
     while (own.length < log.end(topic, partition))
       own.push(...(await log.read(topic, partition, own.length, 1_000_000)))
-    found.push(own.map(({ timestampMs: _, ...record }) => record))
+    found.push(own.map(({ offset, key, value, headers }) => ({ offset, key, value, headers })))
   }
   return found
 }

@@ -191,6 +191,19 @@ export function describeLogConformance(name: string, { openFresh, reopen }: LogU
         return log
       }, 2))
 
+    test('checks the retention of a topic that is there where one is asked for', () =>
+      withTopic(async (log, topic) => {
+        const kept = `${topic}.kept`
+        await log.createTopic(kept, { partitions: 1, retentionMs: 60_000 })
+        await log.createTopic(kept, { partitions: 1, retentionMs: 60_000 })
+        await log.createTopic(kept, { partitions: 1 })
+        const other = log.createTopic(kept, { partitions: 1, retentionMs: 60_001 })
+        await assert.rejects(other, { code: 'LOG_RETENTION_MISMATCH', message: /for 1m, and 60001ms was asked for/ })
+        const some = log.createTopic(topic, { partitions: 2, retentionMs: 60_000 })
+        await assert.rejects(some, { code: 'LOG_RETENTION_MISMATCH', message: /for ever, and 1m was asked for/ })
+        return log
+      }, 2))
+
     test('says which topic or partition does not exist', () =>
       withTopic(async (log, topic) => {
         await assert.rejects(log.append('missing', 0, numbered(0, 1)), { code: 'LOG_TOPIC_UNKNOWN' })

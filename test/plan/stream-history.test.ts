@@ -10,6 +10,7 @@ import { float, string, timestamp } from '../../src/schema/field.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
 import type { Plan } from '../../src/plan/plan.ts'
+import { checkTopicRetentions } from '../../src/plan/retention.ts'
 
 const fields = { id: string(), user: string(), price: float(), at: timestamp() }
 const user = entity('user', { user: string() })
@@ -132,4 +133,47 @@ test('a malformed retention is a fault of its own', () => {
   assert.deepEqual(faultsOf({ past: { retention: { keep: '90d', rebuild: 'never' as 'warming' } } }), [
     'clicks.retention.rebuild: "never" is no rule ("warming")',
   ])
+})
+
+test('one topic has one retention, which all of its streams have to live with', () => {
+  const kept = (retention: '90d' | '91d', name: string): Shape => ({ past: { retention }, name })
+  assert.deepEqual(faultsOf(kept('90d', 'clicks'), kept('91d', 'taps')), [
+    'clicks.retention: topic "raw" is kept for 90d, and by stream "taps" for 91d (one topic has one retention)',
+    'taps.retention: topic "raw" is kept for 91d, and by stream "clicks" for 90d (one topic has one retention)',
+  ])
+  assert.deepEqual(faultsOf(kept('90d', 'clicks'), kept('90d', 'taps')), [])
+  const [fault, ...others] = faultsOf(kept('90d', 'clicks'), { name: 'taps', over: 'lifetime' })
+  assert.match(
+    fault!,
+    /^taps\.retention: records are kept for 90d, and feature "n" of view "of_taps" covers a lifetime/,
+  )
+  assert.deepEqual(others, [])
+})
+
+test('a topic that is there must keep what is declared of it, and what the views need', () => {
+  const dayMs = 86_400_000
+  const topics = (retentionMs: number | null, topic = 'raw') => [{ topic, partitions: 1, retentionMs }]
+  const plain = compiled({})
+  checkTopicRetentions(plain, [])
+  checkTopicRetentions(plain, topics(null))
+  checkTopicRetentions(plain, topics(2_596_500_000))
+  assert.throws(() => checkTopicRetentions(plain, topics(2_596_499_999)), {
+    code: 'RETENTION_SHORT',
+    message:
+      /^topic "raw" does not keep what stream "clicks" needs\n {2}records are kept for 2596499999ms, and view "of_clicks" needs 43275m: /,
+  })
+  assert.throws(() => checkTopicRetentions(compiled({ over: 'lifetime' }), topics(90 * dayMs)), {
+    code: 'RETENTION_SHORT',
+  })
+  const declared = compiled({ past: { retention: '90d' } })
+  checkTopicRetentions(declared, topics(90 * dayMs))
+  for (const other of [null, 91 * dayMs]) {
+    assert.throws(() => checkTopicRetentions(declared, topics(other)), { code: 'LOG_RETENTION_MISMATCH' })
+  }
+  const past = compiled({ past: { history: { until: untilText } } })
+  checkTopicRetentions(past, topics(null, 'history.raw'))
+  assert.throws(() => checkTopicRetentions(past, topics(dayMs, 'history.raw')), {
+    code: 'RETENTION_SHORT',
+    message: /topic "history\.raw" .*a history is imported once \(keep them for ever\)/s,
+  })
 })

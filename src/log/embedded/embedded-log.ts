@@ -3,10 +3,11 @@ import { dirname } from 'node:path'
 import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/clock.ts'
 import { reach } from '../../base/crash-points.ts'
+import { formatDuration } from '../../base/duration.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
 import type { Log, LogRecord, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
 import { checkTopicsOfEnds, type DurableEnds, joinEnds, readEndMark, writeEndMark } from './end-mark.ts'
-import { type FileLock, type FileSystem, makeFolderDurably, readWhole, writeAtomically } from './file-system.ts'
+import { type FileLock, type FileSystem, makeFolderDurably, writeAtomically } from './file-system.ts'
 import { nodeFileSystem } from './node-file-system.ts'
 import { Partition } from './partition.ts'
 import type { Replacements } from './rewrite.ts'
@@ -15,9 +16,11 @@ import {
   checkTopicOptions,
   createTopicFiles,
   damaged,
-  parseVersioned,
+  logVersion,
   partitionFolder,
+  readLogId,
   readTopicFiles,
+  writeTopicFile,
   topicFolder,
 } from './topic-file.ts'
 
@@ -46,6 +49,9 @@ export type EmbeddedLogOptions = {
 export interface EmbeddedLog extends Log {
   /** Removes what is past its retention by now. Also done on open and whenever a segment is full. */
   enforceRetention(): Promise<void>
+
+  /** Changes for how long a topic keeps its records, from the next opening on: nothing is removed before that. */
+  setRetention(topic: string, retentionMs: number): Promise<void>
   /**
    * Puts other keys, values and headers in place of those of some records, by offset; offsets and timestamps stay. When
    * it resolves, nothing on disk holds the old ones any more.
@@ -207,10 +213,10 @@ class OpenLog implements EmbeddedLog {
     this.#refuseClosed()
     checkTopicName(topic, this.#topics.keys())
     checkTopicOptions(options)
-    const existing = this.#topics.get(topic)?.description.partitions
-    if (existing === options.partitions) return
+    const existing = this.#topics.get(topic)?.description
     if (existing !== undefined) {
-      throw new MillraceError('LOG_TOPIC_MISMATCH', { topic, existing, asked: options.partitions })
+      checkExisting(existing, options)
+      return
     }
     const description = { topic, partitions: options.partitions, retentionMs: options.retentionMs ?? null }
     const { folder, fileSystem } = this.#settings
@@ -218,6 +224,17 @@ class OpenLog implements EmbeddedLog {
       await createTopicFiles(fileSystem, folder, description)
       this.#topics.set(topic, await openTopic(this.#settings, description, new Map()))
     })
+    this.#describe()
+  }
+
+  async setRetention(topic: string, retentionMs: number): Promise<void> {
+    this.#partition(topic, 0)
+    const { description, partitions } = this.#topics.get(topic)!
+    checkTopicOptions({ partitions: partitions.length, retentionMs })
+    const changed = { ...description, retentionMs }
+    const { folder, fileSystem } = this.#settings
+    await orFolderUnusable(folder, () => writeTopicFile(fileSystem, folder, changed))
+    this.#topics.set(topic, { description: changed, partitions })
     this.#describe()
   }
 
@@ -246,8 +263,6 @@ class OpenLog implements EmbeddedLog {
   }
 }
 
-const formatVersion = 1
-
 const mebibyte = 1024 * 1024
 const headersBytesMax = 64 * 1024
 
@@ -272,13 +287,9 @@ function makeSettings(options: EmbeddedLogOptions): Settings {
 
 /** Written once, before anything else in the folder. A folder with topics and no id has lost it. */
 async function readOrMakeId({ folder, fileSystem, makeId }: Settings): Promise<string> {
+  const existing = await readLogId(fileSystem, folder)
+  if (existing !== null) return existing
   const file = `${folder}/log.json`
-  const content = await readWhole(fileSystem, file)
-  if (content !== null) {
-    const { id } = parseVersioned(file, content, formatVersion)
-    if (typeof id !== 'string' || id === '') throw damaged(file, 'it has no id')
-    return id
-  }
   const names = await fileSystem.list(folder)
   if (names.includes('topics') && (await fileSystem.list(`${folder}/topics`)).length > 0) {
     throw damaged(file, 'it is missing, and the folder holds topics')
@@ -288,7 +299,7 @@ async function readOrMakeId({ folder, fileSystem, makeId }: Settings): Promise<s
   // Before the id: whoever finds one must be able to rely on the folders. A process may have died after it made them.
   for (const one of [folder, dirname(folder), dirname(dirname(folder))]) await fileSystem.syncFolder(one)
   const id = makeId()
-  const text = `${JSON.stringify({ version: formatVersion, id }, null, 2)}\n`
+  const text = `${JSON.stringify({ version: logVersion, id }, null, 2)}\n`
   await writeAtomically(fileSystem, { folder, name: 'log.json' }, Buffer.from(text))
   reach('log.id.made')
   return id
@@ -324,6 +335,16 @@ async function openTopic(settings: Settings, description: TopicDescription, ends
     throw error
   }
   return { description, partitions }
+}
+
+/** A retention is checked where one is asked for: a topic that somebody else keeps shorter is theirs. */
+function checkExisting({ topic, partitions, retentionMs }: TopicDescription, asked: TopicOptions): void {
+  if (partitions !== asked.partitions) {
+    throw new MillraceError('LOG_TOPIC_MISMATCH', { topic, existing: partitions, asked: asked.partitions })
+  }
+  if (asked.retentionMs === undefined || asked.retentionMs === retentionMs) return
+  const existing = retentionMs === null ? 'ever' : formatDuration(retentionMs)
+  throw new MillraceError('LOG_RETENTION_MISMATCH', { topic, existing, asked: formatDuration(asked.retentionMs) })
 }
 
 function checkSizes(records: readonly RecordInput[], { recordBytesMax, appendBytesMax }: Settings): void {

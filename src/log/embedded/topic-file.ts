@@ -59,11 +59,20 @@ export async function createTopicFiles(
   }
   await fileSystem.syncFolder(folder)
   reach('log.topic.folder-synced')
-  const content = Buffer.from(`${JSON.stringify({ version, ...description }, null, 2)}\n`)
-  await writeAtomically(fileSystem, { folder, name: 'topic.json' }, content)
+  await writeTopicFile(fileSystem, logFolder, description)
   reach('log.topic.described')
   await fileSystem.syncFolder(`${logFolder}/topics`)
   reach('log.topic.made')
+}
+
+/** What a topic is, in one step: the old file or the new one. */
+export async function writeTopicFile(
+  fileSystem: FileSystem,
+  logFolder: string,
+  description: TopicDescription,
+): Promise<void> {
+  const content = Buffer.from(`${JSON.stringify({ version, ...description }, null, 2)}\n`)
+  await writeAtomically(fileSystem, { folder: topicFolder(logFolder, description.topic), name: 'topic.json' }, content)
 }
 
 /** The finished topics of a log, by name. */
@@ -100,6 +109,18 @@ function parseDescription(file: string, content: Uint8Array): TopicDescription {
   if (typeof topic !== 'string' || typeof partitions !== 'number') throw damaged(file, 'it names no topic')
   if (retentionMs !== null && typeof retentionMs !== 'number') throw damaged(file, 'its retention is no number')
   return { topic, partitions, retentionMs }
+}
+
+export const logVersion = 1
+
+/** The id of a log, from `log.json`; null when there is no such file. Throws `LOG_CORRUPT`, `STATE_VERSION_UNKNOWN`. */
+export async function readLogId(fileSystem: FileSystem, folder: string): Promise<string | null> {
+  const file = `${folder}/log.json`
+  const content = await readWhole(fileSystem, file)
+  if (content === null) return null
+  const { id } = parseVersioned(file, content, logVersion)
+  if (typeof id !== 'string' || id === '') throw damaged(file, 'it has no id')
+  return id
 }
 
 /** The fields of a JSON file of ours. Throws `LOG_CORRUPT`, or `STATE_VERSION_UNKNOWN` for another release's. */
