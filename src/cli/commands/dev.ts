@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import pc from 'picocolors'
+import type { Mill } from '../../app/mill.ts'
 import type { ServerOptions } from '../../app/server.ts'
 import { systemClock } from '../../base/clock.ts'
 import type { Plan } from '../../plan/plan.ts'
@@ -44,12 +45,25 @@ async function run(file: string, options: Options): Promise<void> {
     await stopRequested(() => mill.engine.fault)
     if (mill.engine.fault === null) print(pc.dim('stopping: finishing what is under way'))
     await server.close()
+    await drain(mill)
   } finally {
     // Also when the server could not start: an open mill would keep the process alive.
     await mill.close()
   }
   // Thrown, not printed: the last checkpoint may have failed as well, and the first fault is the cause.
   if (mill.engine.fault !== null) throw mill.engine.fault
+}
+
+/** A start after a clean end has nothing to read again, unless this one was far behind: then it goes on there. */
+const drainMsMax = 2_000
+
+/** Lets the engine fold what was acknowledged last, before its last checkpoint. */
+async function drain(mill: Mill): Promise<void> {
+  const drained = new AbortController()
+  // It rejects when the engine, or a partition, has stopped by a fault, which is told elsewhere.
+  const caughtUp = mill.caughtUp().catch(() => undefined)
+  await Promise.race([caughtUp, systemClock.sleep(drainMsMax, drained.signal)])
+  drained.abort()
 }
 
 const logger: NonNullable<ServerOptions['logger']> = {
