@@ -58,7 +58,7 @@ export class SeenIdSegments {
   }
 }
 
-function encodeIds(ids: readonly RememberedId[]): Uint8Array {
+export function encodeIds(ids: readonly RememberedId[]): Uint8Array {
   const writer = new ByteWriter()
   writer.u8(version)
   writer.varint(ids.length)
@@ -72,7 +72,7 @@ function encodeIds(ids: readonly RememberedId[]): Uint8Array {
   return writer.finish()
 }
 
-function decodeIds(bytes: Uint8Array): RememberedId[] {
+export function decodeIds(bytes: Uint8Array): RememberedId[] {
   const reader = new ByteReader(bytes)
   const found = reader.u8()
   if (found !== version) {

@@ -2,8 +2,8 @@ import type { TopicDescription } from '../log.ts'
 import { type LogFinding, removableHint, restoreHint, stray, tryTo } from './audit-finding.ts'
 import { auditPartition, type PartitionAudit } from './audit-partition.ts'
 import { type DurableEnds, joinEnds, readEndMark } from './end-mark.ts'
-import { type File, type FileSystem, isMissing, readWhole } from './file-system.ts'
-import { parseVersioned, partitionFolder, readTopicFile, topicFolder } from './topic-file.ts'
+import { type File, type FileSystem, isMissing } from './file-system.ts'
+import { partitionFolder, readLogId, readTopicFile, topicFolder } from './topic-file.ts'
 
 export type LogAudit = {
   /** Null when it could not be read. */
@@ -80,18 +80,15 @@ export async function sizeOfLog({ folder, fileSystem }: Pick<AuditOptions, 'fold
   return bytes
 }
 
-const version = 1
 async function readId({ folder, fileSystem }: AuditOptions, findings: LogFinding[]): Promise<string | null> {
   const file = `${folder}/log.json`
   const id = await tryTo(findings, file, async () => {
-    const content = await readWhole(fileSystem, file)
-    return content === null ? null : parseVersioned(file, content, version)['id']
+    return await readLogId(fileSystem, folder)
   })
-  if (typeof id === 'string' && id !== '') return id
-  if (id === undefined) return null
-  const what = id === null ? 'log.json is missing: the log has lost its id' : 'log.json has no id'
-  findings.push({ status: 'fault', where: file, what, hint: restoreHint })
-  return null
+  if (id === null) {
+    findings.push({ status: 'fault', where: file, what: 'it is missing: the log has lost its id', hint: restoreHint })
+  }
+  return id ?? null
 }
 
 /** Every topic whose description can be read; the faults of the others are found. */

@@ -18,10 +18,13 @@ const version = 1
 
 export type EndMark = { readonly log: string; readonly ends: DurableEnds }
 
-export async function writeEndMark(fileSystem: FileSystem, folder: string, { log, ends }: EndMark): Promise<void> {
+export async function writeEndMark(fileSystem: FileSystem, folder: string, mark: EndMark): Promise<void> {
+  await writeAtomically(fileSystem, { folder, name: fileName }, encodeEndMark(mark))
+}
+
+export function encodeEndMark({ log, ends }: EndMark): Uint8Array {
   const content = { version, log, ends: Object.fromEntries([...ends].sort(([a], [b]) => (a < b ? -1 : 1))) }
-  const text = `${JSON.stringify({ ...content, check: checkOf(content) }, null, 2)}\n`
-  await writeAtomically(fileSystem, { folder, name: fileName }, Buffer.from(text))
+  return Buffer.from(`${JSON.stringify({ ...content, check: checkOf(content) }, null, 2)}\n`)
 }
 
 /** Empty without a mark. Throws `LOG_CORRUPT` when it is damaged or of another log, `STATE_VERSION_UNKNOWN`. */

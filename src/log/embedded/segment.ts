@@ -37,6 +37,11 @@ export class Segment {
     return this.#newestMs
   }
 
+  /** Of its files, without their endings. */
+  get name(): string {
+    return segmentName(this.baseOffset)
+  }
+
   get path(): string {
     return `${this.folder}/${segmentName(this.baseOffset)}.log`
   }

@@ -2,27 +2,20 @@ import { access, mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { open, type RootDatabase, type Transaction } from 'lmdb'
 import { messageOf, MillraceError } from '../../../base/faults.ts'
+import type { OnlineStore } from '../online-store.ts'
 import { mapBytesMaxDefault, syncFile } from './embedded-online-store.ts'
 
 /** The file of the embedded store that holds everything. The other one in its folder, `lock.mdb`, is for running processes. */
 export const storeDataFile = 'data.mdb'
 
-/** One state of a store, for reading, whatever its owner writes meanwhile. */
-export interface StoreSnapshot {
-  get(key: Uint8Array): Uint8Array | undefined
-  /** Entries with `from <= key < to` in key order. */
-  range(from: Uint8Array, to: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]>
-  close(): Promise<void>
-}
-
 /**
- * Opens a store to look at it, also while another process writes it; null when there is none. Nothing is changed but
+ * Opens one state of a store to look at it, also while another process writes it; null when there is none. Nothing is changed but
  * `lock.mdb`, in which whoever reads is listed while it reads.
  *
  * The owner cannot use again what it frees while a snapshot is open, so the data file grows: do not keep one for long
  * beside a busy process.
  */
-export async function openStoreSnapshot(folder: string): Promise<StoreSnapshot | null> {
+export async function openStoreSnapshot(folder: string): Promise<OnlineStore | null> {
   const database = await openReadOnly(folder)
   return database === null ? null : new Snapshot(database)
 }
@@ -73,7 +66,7 @@ async function openReadOnly(given: string): Promise<Database | null> {
   }
 }
 
-class Snapshot implements StoreSnapshot {
+class Snapshot implements OnlineStore {
   readonly #database: Database
   readonly #transaction: Transaction
 
@@ -90,6 +83,10 @@ class Snapshot implements StoreSnapshot {
   *range(from: Uint8Array, to: Uint8Array): Generator<readonly [Uint8Array, Uint8Array], void, undefined> {
     const bounds = { start: from, end: to, transaction: this.#transaction }
     for (const { key, value } of this.#database.getRange(bounds)) yield [Uint8Array.from(key), Uint8Array.from(value)]
+  }
+
+  write(): Promise<void> {
+    return Promise.reject(new Error('a snapshot of a store is only read'))
   }
 
   async close(): Promise<void> {
