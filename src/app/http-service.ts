@@ -1,7 +1,17 @@
 import { undeclared } from '../plan/find.ts'
 import type { ViewPlan } from '../plan/plan.ts'
-import type { HttpService, ReadRequest, ReadResponse, ReadRow } from '../serve/http-service.ts'
+import { definitionsFromJson } from '../registry/definitions-json.ts'
+import { differenceLines } from '../registry/difference.ts'
+import type {
+  ApplyRequest,
+  ApplyResponse,
+  HttpService,
+  ReadRequest,
+  ReadResponse,
+  ReadRow,
+} from '../serve/http-service.ts'
 import type { Mill } from './mill.ts'
+import { summaryOf } from './versions.ts'
 
 /** Features asked for one by one, or all of a service: which views to read, and which of their values to answer with. */
 type Selection = {
@@ -22,13 +32,24 @@ export function makeHttpService(mill: Mill, metrics: HttpService['metrics']): Ht
   return {
     ingest: async (stream, bodies) => await mill.ingest(stream, bodies),
     read: (request) => read(mill, request),
+    forget: async ({ entity, keys }) => await mill.forget(entity, keys),
     health: () => ({ healthy: reasons().length === 0, reasons: reasons() }),
     ready: () => ({
       ready: mill.engine.fault === null && !mill.closing,
       reasons: mill.closing ? ['shutting down'] : reasons(),
     }),
     metrics,
+    registry: () => mill.versions.state(),
+    version: (number) => mill.versions.version(number),
+    apply: (request) => apply(mill, request),
   }
+}
+
+async function apply(mill: Mill, { change, ...options }: ApplyRequest): Promise<ApplyResponse> {
+  const { version, changed, difference } = await ('rollback' in change
+    ? mill.versions.rollback(change.rollback, options)
+    : mill.versions.apply(definitionsFromJson(change.definitions), options))
+  return { version: summaryOf(version), changed, difference: differenceLines(difference) }
 }
 
 function read(mill: Mill, { target, entities, asOf, with: added, full }: ReadRequest): ReadResponse {

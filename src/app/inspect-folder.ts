@@ -7,6 +7,7 @@ import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
 import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import { undeclared } from '../plan/find.ts'
+import { readForgotten } from '../plan/forgotten.ts'
 import type { Plan } from '../plan/plan.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
@@ -110,5 +111,6 @@ export async function explainFromLog(options: ExplainOptions): Promise<ValueExpl
   }
   const key = reader.keyOf(view, options.keys)
   const stream = plan.streams.find(({ name }) => name === view.stream)!
-  return await explainValue({ view, feature, key, asOf }, logHistory(stream, log, { clock }), onRead)
+  const forgotten = await readForgotten(log)
+  return await explainValue({ view, feature, key, asOf, forgotten }, logHistory(stream, log, { clock }), onRead)
 }

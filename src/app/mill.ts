@@ -7,9 +7,11 @@ import type { FeatureView } from '../definition/feature-view.ts'
 import type { Infer, KeysOf } from '../definition/infer.ts'
 import type { Stream } from '../definition/stream.ts'
 import type { Log } from '../log/log.ts'
-import { streamOf } from '../plan/find.ts'
+import { streamOf, undeclared } from '../plan/find.ts'
+import type { ForgottenEntity } from '../plan/forgotten.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
+import { differenceLines } from '../registry/difference.ts'
 import { parseInstant } from '../schema/instant.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
 import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
@@ -18,10 +20,18 @@ import { Engine, type EngineCounts, type EngineObserver } from '../stream/engine
 import { openFolderLog } from './folder-log.ts'
 import { type Ingested, ingest, rawEvent } from './ingest.ts'
 import { compilePlan } from './load-plan.ts'
+import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
 
 export type MillOptions = {
-  /** Services and views; the streams and entities they refer to come along. */
-  readonly definitions: readonly Definition[]
+  /**
+   * Services and views; the streams and entities they refer to come along. They become the applied version, unless they
+   * are. Default: the version that is applied in the folder.
+   */
+  readonly definitions?: readonly Definition[]
+  /** What to do with definitions that are not those of the applied version. Default: apply them. */
+  readonly onDifference?: 'apply' | 'refuse'
+  /** Also apply what breaks data or readers, such as a removed feature of a service. Default: false. */
+  readonly allowIncompatible?: boolean
   /** Where the log and the state live. Created when missing; one process at a time. */
   readonly folder: string
   /** Partitions of topics that do not exist yet. Default 4. */
@@ -44,28 +54,46 @@ export type GetOptions<S extends Stream = Stream> = {
   readonly with?: { readonly stream: S; readonly event: S extends Stream<string, infer F> ? EventInput<F> : never }
 }
 
-/** Opens everything in one process: log, state, engine. The engine starts to read at once. */
+/**
+ * Opens everything in one process: log, state, engine. The engine starts to read at once. Definitions that differ from
+ * the applied version are applied: `mill.opened` says what that changed, and the version before it serves until their
+ * views are built, which `caughtUp` waits for. Throws `REGISTRY_INCOMPATIBLE`, `REGISTRY_DIFFERS`, `REGISTRY_EMPTY`.
+ */
 export async function millrace(options: MillOptions): Promise<Mill> {
-  const plan = compilePlan(options.definitions)
-  const clock = options.clock ?? systemClock
+  return await openMill(options, (place) => chooseVersion(options, place))
+}
+
+type VersionPlace = Parameters<typeof registerDefinitions>[1]
+
+/** As `millrace`; `choose` decides which version is applied when the engine opens. */
+export async function openMill(
+  options: Omit<MillOptions, 'definitions' | 'onDifference' | 'allowIncompatible'>,
+  choose: (place: VersionPlace) => Promise<Applied | null>,
+): Promise<Mill> {
+  const { clock = systemClock, partitions = 4, observer } = options
   const log = await openFolderLog(options.folder, clock)
   try {
+    const registry = await openRegistry(log)
+    const place = { log, registry, clock, partitions }
+    const opened = await choose(place)
+    if (registry.applied === null) throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
     const folder = join(options.folder, 'store')
     const store = await openEmbeddedOnlineStore({ folder })
     try {
       const engine = await Engine.open({
-        plan,
+        plan: registry.compiled(registry.number).plan,
+        planOf: (hash) => registry.planOf(hash),
         log,
         store,
         clock,
         folder,
-        partitions: options.partitions ?? 4,
+        partitions,
         checkpointMs: options.checkpointMs ?? 1_000,
         keysMax: options.keysMax ?? 100_000,
-        ...(options.observer === undefined ? {} : { observer: options.observer }),
+        ...(observer === undefined ? {} : { observer }),
       })
       engine.start()
-      return new Mill({ log, store, engine, clock })
+      return new Mill({ log, store, engine, clock, versions: new Versions(place, engine), opened })
     } catch (error) {
       await store.close()
       throw error
@@ -76,19 +104,48 @@ export async function millrace(options: MillOptions): Promise<Mill> {
   }
 }
 
-type Parts = { log: Log; store: OnlineStore; engine: Engine; clock: Clock }
+/** The definitions given, if any: applied, or refused where they differ from what is. */
+async function chooseVersion(options: MillOptions, place: VersionPlace): Promise<Applied | null> {
+  const { definitions, onDifference = 'apply', allowIncompatible = false } = options
+  if (definitions === undefined) return null
+  const { registry } = place
+  if (onDifference === 'refuse' && registry.applied !== null) {
+    const plan = compilePlan(definitions)
+    if (registry.compiled(registry.number).plan.hash === plan.hash) return null
+    const lines = differenceLines(registry.differenceTo({ definitions, plan }))
+    const difference = lines.map((line) => `  ${line}`).join('\n')
+    throw new MillraceError('REGISTRY_DIFFERS', { number: registry.number, difference })
+  }
+  if (onDifference === 'refuse') throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
+  return await registerDefinitions(definitions, place, { allowIncompatible })
+}
+
+type Parts = {
+  readonly log: Log
+  readonly store: OnlineStore
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly versions: Versions
+  readonly opened: Applied | null
+}
 
 /** A running millrace inside one's own process. */
 export class Mill {
   readonly log: Log
+  /** What is applied, and what was. */
+  readonly versions: Versions
+  /** What opening it did to the applied version; null when no definitions were given, or none are applied that way. */
+  readonly opened: Applied | null
   readonly #engine: Engine
   readonly #store: OnlineStore
   readonly #clock: Clock
   #reader: VectorReader
   #closing: Promise<void> | null = null
 
-  constructor({ log, store, engine, clock }: Parts) {
+  constructor({ log, store, engine, clock, versions, opened }: Parts) {
     this.log = log
+    this.versions = versions
+    this.opened = opened
     this.#engine = engine
     this.#store = store
     this.#clock = clock
@@ -149,6 +206,18 @@ export class Mill {
     return this.reader.read(this.reader.viewsOf(target), keys, options)
   }
 
+  /**
+   * Forgets an entity: its events so far count nowhere any more; those to come do. Durable when it resolves. Throws
+   * `NAME_UNDECLARED` and `KEY_MALFORMED`.
+   */
+  async forget(entity: string, keys: Readonly<Record<string, unknown>>): Promise<ForgottenEntity> {
+    const view = this.plan.views.find((one) => one.entity === entity)
+    if (view === undefined) {
+      throw undeclared('entity', entity, [...new Set(this.plan.views.map((one) => one.entity))])
+    }
+    return await this.#engine.forget(entity, this.reader.keyOf(view, keys))
+  }
+
   get reader(): VectorReader {
     if (this.#reader.plan !== this.#engine.plan) {
       this.#reader = new VectorReader(this.#engine.plan, this.#engine, this.#clock)
@@ -174,12 +243,19 @@ export class Mill {
     return this.#engine
   }
 
+  /** As the applied version has it, whose verdicts last; one that it no longer has is there until it is served. */
   stream(name: string): StreamPlan {
-    return streamOf(this.plan, name)
+    const applied = this.versions.plan.streams.find((stream) => stream.name === name)
+    return applied ?? streamOf(this.plan, name)
   }
 
-  /** Resolves once everything that is durable in the log now is visible to reads. */
+  /**
+   * Resolves once the applied version is served, and everything that is durable in the log now is visible to reads.
+   */
   async caughtUp(): Promise<void> {
+    const isBuilding = (): boolean => this.#engine.building !== null && this.#engine.fault === null
+    // A partition that has stopped may hold up the building for ever: whether it matters here, the engine says below.
+    while (isBuilding() && this.#engine.halted.length === 0) await this.#clock.sleep(1)
     await this.#engine.caughtUp()
   }
 
@@ -203,7 +279,9 @@ export class Mill {
       ...(asOf === undefined ? {} : { asOf: parseAsOf(asOf) }),
       ...(added === undefined
         ? {}
-        : { with: { stream: added.stream.name, event: rawEvent(this.stream(added.stream.name), added.event) } }),
+        : {
+            with: { stream: added.stream.name, event: rawEvent(streamOf(this.plan, added.stream.name), added.event) },
+          }),
     }
   }
 }

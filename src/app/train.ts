@@ -8,6 +8,7 @@ import { readSpine } from '../dataset/spine.ts'
 import { buildTrainingSet, type Progress, type TrainingSet, writeTrainingSet } from '../dataset/training-set.ts'
 import type { Log } from '../log/log.ts'
 import { viewsOf } from '../plan/find.ts'
+import { Forgotten, readForgotten } from '../plan/forgotten.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { historyPrefixName } from '../plan/stream-history.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
@@ -73,7 +74,9 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   const { histories, files } = await openHistories(options, views)
   await onProgress({ phase: 'reading the spine', done: 0, total: null })
   const spine = await readSpine(await openTableReader(options.spine), { path: options.spine, at, views })
-  const set = await buildTrainingSet({ views, spine, histories, inclusive, onProgress })
+  // Files are no part of the log: whoever forgets an entity takes it out of them too.
+  const forgotten = 'log' in options.history ? await readForgotten(options.history.log) : new Forgotten()
+  const set = await buildTrainingSet({ views, spine, histories, forgotten, inclusive, onProgress })
   const writer = await openTableWriter(
     output,
     set.columns.map(({ column }) => column),

@@ -4,6 +4,7 @@ import { bootstrapCommand } from './commands/bootstrap.ts'
 import { devCommand } from './commands/dev.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { explainCommand } from './commands/explain.ts'
+import { forgetCommand } from './commands/forget.ts'
 import { getCommand } from './commands/get.ts'
 import { planCommand } from './commands/plan.ts'
 import { retentionCommand } from './commands/retention.ts'
@@ -29,6 +30,7 @@ export function makeProgram(): Command {
     .addCommand(trainCommand())
     .addCommand(explainCommand())
     .addCommand(dlqCommand())
+    .addCommand(forgetCommand())
     .addCommand(retentionCommand())
     .addHelpText(
       'after',

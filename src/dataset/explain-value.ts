@@ -4,6 +4,7 @@ import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
 import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
 import { undeclared } from '../plan/find.ts'
+import type { Forgotten } from '../plan/forgotten.ts'
 import type { AcceptedEvent, ViewPlan } from '../plan/plan.ts'
 import type { Coordinates, History, HistorySummary } from './history.ts'
 
@@ -43,6 +44,7 @@ export type ExplainRequest = {
   /** Encoded join keys. */
   readonly key: Uint8Array
   readonly asOf: number
+  readonly forgotten: Forgotten
 }
 
 /** Reads the whole history and keeps the events of one key. */
@@ -58,6 +60,8 @@ export async function explainValue(
     if (event.ts >= asOf) return
     const projected = view.project(event)
     if (projected.outcome !== 'applied' || Buffer.compare(projected.key, request.key) !== 0) return
+    const { place: topic, partition, offset } = source
+    if (request.forgotten.covers(view.entity, projected.key, { topic, partition, offset })) return
     events.push({ event, source: { ...source }, values: projected.event.values })
   }, onRead)
 

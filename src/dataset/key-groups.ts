@@ -37,18 +37,18 @@ export function keyNamer<Source>(
  * 3. `events` gathers one key's events and sorts them by (ts, tie) where they are not yet.
  */
 export class KeyGroups {
-  readonly #view: ViewPlan
+  readonly view: ViewPlan
   readonly #name: (row: Row) => KeyName | null
   readonly #numbers = new Map<KeyName, number>()
   readonly #keys: number[] = []
   readonly #ts: number[] = []
   readonly #ties: (string | number)[] | null
   readonly #columns: ColumnValue[][]
-  readonly counts = { applied: 0, filtered: 0, unkeyed: 0 }
+  readonly counts = { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0 }
   #sealed: { readonly order: Int32Array; readonly starts: Int32Array } | null = null
 
   constructor(view: ViewPlan) {
-    this.#view = view
+    this.view = view
     this.#name = keyNamer(
       view,
       view.projection.keys.map((index) => (row: Row) => row[index]!),
@@ -62,7 +62,7 @@ export class KeyGroups {
   }
 
   add({ row, ts, tie }: AcceptedEvent): void {
-    const { where, columns } = this.#view.projection
+    const { where, columns } = this.view.projection
     const name = this.#name(row)
     if (name === null) {
       this.counts.unkeyed += 1

@@ -1,5 +1,6 @@
 import { MillraceError } from '../base/faults.ts'
 import { coveredFromTheStart } from '../plan/coverage.ts'
+import type { Forgotten } from '../plan/forgotten.ts'
 import type { FeaturePlan, ViewPlan } from '../plan/plan.ts'
 import type { ValueType } from '../schema/value-type.ts'
 import type { TableColumn, TableValue, TableWriter } from '../store/offline/table-file.ts'
@@ -15,6 +16,8 @@ export type TrainingOptions = {
   readonly spine: Spine
   /** Stream name → its past. */
   readonly histories: ReadonlyMap<string, History>
+  /** Entities whose past counts nowhere any more. */
+  readonly forgotten: Forgotten
   /** Whether events of the instant's own millisecond count: `ts <= instant` instead of `ts < instant`. */
   readonly inclusive: boolean
   readonly onProgress: (progress: Progress) => Promise<void>
@@ -28,6 +31,7 @@ export type TrainingSet = {
     readonly applied: number
     readonly filtered: number
     readonly unkeyed: number
+    readonly forgotten: number
     /** Rows with a value that events would change which the history does not have: before it begins, or not in yet. */
     readonly warming: number
   }[]
@@ -41,7 +45,7 @@ export type TrainingSet = {
  * 3. The spine's columns, then one column per feature, in the spine's row order.
  */
 export async function buildTrainingSet(options: TrainingOptions): Promise<TrainingSet> {
-  const { views, spine, histories, inclusive, onProgress } = options
+  const { views, spine, histories, forgotten, inclusive, onProgress } = options
   checkColumnNames(views, spine)
   const groups = new Map(views.map((view) => [view, new KeyGroups(view)]))
   const summaries: HistorySummary[] = []
@@ -49,8 +53,11 @@ export async function buildTrainingSet(options: TrainingOptions): Promise<Traini
     const own = views.filter((view) => view.stream === stream).map((view) => groups.get(view)!)
     const phase = `reading ${stream}`
     const summary = await history.read(
-      (event) => {
-        for (const group of own) group.add(event)
+      (event, { place: topic, partition, offset }) => {
+        for (const group of own) {
+          if (forgotten.coversEvent(group.view, event, { topic, partition, offset })) group.counts.forgotten += 1
+          else group.add(event)
+        }
       },
       (done) => void onProgress({ phase, done, total: history.size }),
     )

@@ -1,5 +1,7 @@
+import { assert } from '../base/assert.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import { sha256 } from '../base/hash.ts'
+import type { AcceptedEvent, ViewPlan } from './plan.ts'
 
 /** The topic that says which entities were forgotten. One partition. */
 export const forgottenTopic = 'forgotten-entities'
@@ -45,9 +47,21 @@ export class Forgotten {
     }
   }
 
+  /** Whether an event was forgotten for a view: as `covers`, from the event itself. */
+  coversEvent(view: ViewPlan, event: AcceptedEvent, place: RecordPlace): boolean {
+    if (!this.#reaches(place)) return false
+    const projected = view.project(event)
+    return projected.outcome === 'applied' && this.covers(view.entity, projected.key, place)
+  }
+
+  #reaches({ topic, partition, offset }: RecordPlace): boolean {
+    return this.#all.length > 0 && offset < (this.#reach.get(`${topic}/${partition}`) ?? 0)
+  }
+
   /** Whether an event of an entity was forgotten. Costs a hash of the key only in the past that something reaches. */
-  covers(entity: string, key: Uint8Array, { topic, partition, offset }: RecordPlace): boolean {
-    if (this.#all.length === 0 || offset >= (this.#reach.get(`${topic}/${partition}`) ?? 0)) return false
+  covers(entity: string, key: Uint8Array, place: RecordPlace): boolean {
+    if (!this.#reaches(place)) return false
+    const { topic, partition, offset } = place
     const prefixes = this.#prefixes.get(`${entity} ${forgottenKey(key)}`)
     return prefixes?.some((prefix) => offset < (prefix[topic]?.[partition] ?? 0)) ?? false
   }
@@ -76,4 +90,31 @@ export function parseForgotten(record: {
     throw fault('it lacks an entity, a key or a prefix')
   }
   return found as ForgottenEntity
+}
+
+/** What of a log is needed to read its topic of forgotten entities. */
+export type ForgottenLog = {
+  topics(): readonly { readonly topic: string }[]
+  start(topic: string, partition: number): number
+  end(topic: string, partition: number): number
+  read(
+    topic: string,
+    partition: number,
+    offset: number,
+    bytesMax: number,
+  ): Promise<readonly { readonly offset: number; readonly value: Uint8Array | null }[]>
+}
+
+/** Everything that was forgotten, from its topic. Throws `FORGOTTEN_MALFORMED`: what to forget must not be guessed. */
+export async function readForgotten(log: ForgottenLog): Promise<Forgotten> {
+  const forgotten = new Forgotten()
+  if (!log.topics().some(({ topic }) => topic === forgottenTopic)) return forgotten
+  const end = log.end(forgottenTopic, 0)
+  for (let offset = log.start(forgottenTopic, 0); offset < end; ) {
+    const records = await log.read(forgottenTopic, 0, offset, 1024 * 1024)
+    assert(records.length > 0, 'before its end a partition has records')
+    for (const record of records) forgotten.add(parseForgotten(record))
+    offset = records.at(-1)!.offset + 1
+  }
+  return forgotten
 }

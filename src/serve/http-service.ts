@@ -1,5 +1,6 @@
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import type { FeatureStatus } from '../plan/finish-view.ts'
+import type { ForgottenEntity } from '../plan/forgotten.ts'
 import type { Refusal } from '../schema/decode.ts'
 
 /**
@@ -16,6 +17,9 @@ export interface HttpService {
   /** The features of some entities. Throws `NAME_UNDECLARED`, `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `REQUEST_MALFORMED`. */
   read(request: ReadRequest): ReadResponse
 
+  /** Forgets an entity; resolves when that is durable. Throws `NAME_UNDECLARED` and `KEY_MALFORMED`. */
+  forget(request: ForgetRequest): Promise<ForgottenEntity>
+
   /** Whether this process works at all; asked often, so it must be cheap. */
   health(): Health
 
@@ -23,6 +27,57 @@ export interface HttpService {
   ready(): Readiness
 
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>
+
+  /** What is applied, what is served, and every version so far. */
+  registry(): RegistryState
+
+  /** A version with its definitions as data. Throws `REGISTRY_NUMBER_UNKNOWN`. */
+  version(number: number): VersionSummary & { readonly definitions: unknown }
+
+  /**
+   * Makes definitions the applied version. Resolves when they are durably that; what is served follows once they are
+   * built. Throws `DEFINITIONS_MALFORMED`, `DEFINITION`, `REGISTRY_CONFLICT`, `REGISTRY_INCOMPATIBLE`.
+   */
+  apply(request: ApplyRequest): Promise<ApplyResponse>
+}
+
+/** Versions of the definitions, as a running millrace has them. */
+export type RegistryState = {
+  readonly applied: VersionSummary
+  /** What readers get. The number is null when that was never applied. */
+  readonly serving: { readonly number: number | null; readonly plan: string }
+  /** The applied version on its way: records that its new views have seen, and how many there are. */
+  readonly building: { readonly number: number; readonly done: number; readonly total: number } | null
+  /** Why the applied version is not built; null when nothing is wrong. */
+  readonly fault: string | null
+  readonly versions: readonly VersionSummary[]
+}
+
+export type VersionSummary = {
+  readonly number: number
+  readonly previous: number
+  readonly kind: 'apply' | 'rollback'
+  readonly plan: string
+  /** ISO 8601. */
+  readonly at: string
+  readonly note: string | null
+}
+
+export type ApplyRequest = {
+  /** Definitions as data, not yet checked; or the number of the version to go back to. */
+  readonly change: { readonly definitions: unknown } | { readonly rollback: number }
+  /** The version that it was planned against. */
+  readonly expected: number
+  readonly note?: string
+  readonly allowIncompatible: boolean
+}
+
+export type ApplyResponse = {
+  readonly version: VersionSummary
+  /** False: nothing differs from the applied version, and nothing was written. */
+  readonly changed: boolean
+  /** In words, a line for each change. */
+  readonly difference: readonly string[]
 }
 
 /** Where one event lies in the log, and why its stream will refuse it there; no refusals when it is well formed. */
@@ -44,6 +99,9 @@ export type ReadRequest = {
   /** Whether rows carry status and age. */
   readonly full: boolean
 }
+
+/** Join keys by name, as they came: not yet checked. */
+export type ForgetRequest = { readonly entity: string; readonly keys: Readonly<Record<string, unknown>> }
 
 export type ReadResponse = {
   /** Null when single features were asked for. */

@@ -2,14 +2,15 @@ import { assert } from '../base/assert.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import type { KeyState } from '../kernel/key-state.ts'
 import type { LogRecord } from '../log/log.ts'
-import { type Forgotten, type ForgottenEntity, forgottenKey, forgottenTopic } from '../plan/forgotten.ts'
+import { type Forgotten, type ForgottenEntity, forgottenKey, forgottenTopic, readForgotten } from '../plan/forgotten.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
-import type { StoreChange } from '../store/online/online-store.ts'
 import { type Checkpoint, checkpointVersion, encodeCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { createTopics } from './create-topics.ts'
+import { emitParts } from './emit-parts.ts'
 import { faultOf, partitionHalted, sourcesOf } from './engine-faults.ts'
 import type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition, Target } from './engine-types.ts'
-import { forgetInStore, readForgotten } from './forgotten-log.ts'
+import { FeatureEvents, featureTopicsOf } from './feature-events.ts'
+import { forgetInStore } from './forget-in-store.ts'
 import { furthest, Gate, type Limits, placeOf, prefixesOf } from './gate.ts'
 import { Outputs } from './outputs.ts'
 import type { SourceTask } from './source-task.ts'
@@ -51,6 +52,7 @@ export class Engine {
   readonly #running = new Set<Promise<void>>()
   #tracks!: Tracks
   #outputs!: Outputs
+  #features!: FeatureEvents
   #forgotten!: Forgotten
   #serving!: Plan
   #previous: Plan | null = null
@@ -142,12 +144,19 @@ export class Engine {
     return this.#tracks.fold(view)?.table.cachedCount ?? 0
   }
 
-  /** Next offset per partition of a stream's topic: what its views have seen. */
+  /** Next offset per partition of a stream's own topic: what its views have seen. */
   prefix(stream: string): number[] {
-    return this.#tracks
-      .served(this.#serving)
-      .filter((task) => task.stream.name === stream)
-      .map(({ next }) => next)
+    return this.#tracks.prefix(this.#serving, stream, 'live') ?? []
+  }
+
+  /** The same of the topic of its history; null: it has none. */
+  historyPrefix(stream: string): number[] | null {
+    return this.#tracks.prefix(this.#serving, stream, 'history')
+  }
+
+  /** First instant from which on the states of a view know every event. */
+  coveredFrom(view: ViewPlan): number {
+    return this.#tracks.coveredFrom(view)
   }
 
   /** Resolves once every record that is durable now has been folded. Rejects when that cannot come about any more. */
@@ -204,7 +213,7 @@ export class Engine {
       another?.done.reject(new MillraceError('PLAN_SUPERSEDED', { plan: another.plan.hash, by: plan.hash }))
       this.#drop(this.#tracks.keep([...this.#needed(), plan]))
       await this.#sweep()
-      this.#aim(plan)
+      await this.#aim(plan)
       if (this.#started) this.#resume()
       return this.#target
     })
@@ -294,10 +303,11 @@ export class Engine {
     this.#checkpointNumber = checkpoint?.number ?? 0
     this.#tracks = Tracks.restore({ log, store, keysMax }, checkpoint, plans)
     await this.#sweep()
-    if (checkpoint === null) this.#tracks.add(plan, null)
-    else this.#aim(plan)
-    this.#outputs = new Outputs(log)
+    if (checkpoint === null) await this.#tracks.add(plan, null)
+    else await this.#aim(plan)
+    this.#outputs = new Outputs(log, featureTopicsOf(this.#serving))
     await this.#outputs.restore(checkpoint?.outputs ?? {}, this.#tracks.nextOffsetOf)
+    this.#features = FeatureEvents.restore(this.#serving, emitParts(this.#tracks, this.#outputs, log), store)
     for (const lost of this.#tracks.beyondLog()) this.#haltPartition(lost)
     this.#broken = false
   }
@@ -338,10 +348,10 @@ export class Engine {
   }
 
   /** Makes a plan the one to come. What it needs and is not kept begins to be built. */
-  #aim(plan: Plan): void {
+  async #aim(plan: Plan): Promise<void> {
     if (plan.hash === this.#serving.hash && this.#tracks.complete(plan)) return
     this.#plans.set(plan.hash, plan)
-    this.#tracks.add(plan, this.#serving)
+    await this.#tracks.add(plan, this.#serving)
     const done = Promise.withResolvers<void>()
     // Whoever does not wait for it must not be told by a crash.
     done.promise.catch(() => undefined)
@@ -405,14 +415,16 @@ export class Engine {
       if (slice.length === 0) return
       if (!this.#take(track, task, slice)) return
       const latencyMs = clock.now() - slice.at(-1)!.timestampMs
-      observer?.batch?.(task.stream.name, { records: slice.length, latencyMs })
+      // How long ago a history was imported is no latency.
+      if (task.source === 'live') observer?.batch?.(task.stream.name, { records: slice.length, latencyMs })
       await this.#makeRoom(track.stop.signal)
     }
   }
 
   /** Whether all went well. */
   #take(track: Track, task: SourceTask, records: readonly LogRecord[]): boolean {
-    const targets = { folds: track.folds, forgotten: this.#forgotten, outputs: this.#outputs }
+    const [forgotten, outputs, features] = [this.#forgotten, this.#outputs, this.#features]
+    const targets = { folds: track.folds, forgotten, outputs, features }
     try {
       for (const record of records) {
         assert(record.offset >= task.next, 'records come in offset order')
@@ -489,6 +501,7 @@ export class Engine {
     this.#serving = plan
     gone.push(...this.#tracks.keep(this.#needed()))
     this.#tracks.serve(plan)
+    this.#features.serve(plan)
     this.#drop(gone)
     this.#progressed = true
     this.#options.observer?.takeover?.(plan, prefixesOf(this.#tracks.served(plan)))
@@ -534,8 +547,8 @@ export class Engine {
     const startedAt = clock.elapsed()
     // From here to the first await nothing else runs: all of this is one prefix.
     this.#progressed = false
-    const rejected = this.#outputs.take(this.#tracks.nextOffsetOf)
-    const changes: StoreChange[] = []
+    const changes = this.#features.takeChanges()
+    const taken = this.#outputs.take(this.#tracks.nextOffsetOf)
     for (const { table } of this.#tracks.folds) changes.push(...table.takeChanges())
     for (const task of this.#tracks.tasks) changes.push(...task.takeIdChanges())
     const views = this.#tracks.folds.map(({ view, counts }) => [view.fingerprint, { ...counts }] as const)
@@ -548,10 +561,11 @@ export class Engine {
       tracks: this.#tracks.all.map((track) => track.progress()),
       tracksMade: this.#tracks.made,
       views: Object.fromEntries(views),
+      ...this.#tracks.cutOff(),
       forgotten: this.#forgotten.all.length,
     } as const
 
-    const outputs = await this.#outputs.flush(rejected)
+    const outputs = await this.#outputs.flush(taken)
     const checkpoint: Checkpoint = { ...cut, outputs }
     changes.push([checkpointKey, encodeCheckpoint(checkpoint)])
     await store.write(changes)

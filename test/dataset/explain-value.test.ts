@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { explainValue } from '../../src/dataset/explain-value.ts'
+import { Forgotten } from '../../src/plan/forgotten.ts'
 import type { History } from '../../src/dataset/history.ts'
 import { compile, entity, featureView, int, stream, string, timestamp } from '../../src/index.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
@@ -45,7 +46,13 @@ test('events of one instant are listed in the order of their ids, the last of wh
     },
   }
   const [plan] = compile([view]).views
-  const request = { view: plan!, feature: 'last_amount', key: encodeKey(['int'], [7]), asOf: 2_000 }
+  const request = {
+    view: plan!,
+    feature: 'last_amount',
+    key: encodeKey(['int'], [7]),
+    asOf: 2_000,
+    forgotten: new Forgotten(),
+  }
   const { value, aggregates } = await explainValue(request, history, () => undefined)
   assert.equal(value, 30)
   assert.deepEqual(

@@ -10,6 +10,7 @@ import { entity } from '../../src/definition/entity.ts'
 import { featureView } from '../../src/definition/feature-view.ts'
 import { stream } from '../../src/definition/stream.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
+import { Forgotten } from '../../src/plan/forgotten.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { historyMark } from '../../src/plan/intake.ts'
 import type { Plan } from '../../src/plan/plan.ts'
@@ -131,7 +132,13 @@ test('an explanation lists imported events by their place, and warms until the h
   const written = [click('b', until - 2), click('c', until - 1)]
   const explain = async (past: Written['past'] & {}) => {
     const log = await logWith({ live: [click('a', until)], past })
-    const request = { view: plan.views[0]!, feature: 'n', key: encodeKey(['int'], [1]), asOf: until + 1 }
+    const request = {
+      view: plan.views[0]!,
+      feature: 'n',
+      key: encodeKey(['int'], [1]),
+      asOf: until + 1,
+      forgotten: new Forgotten(),
+    }
     return await explainValue(request, logHistory(clicks, log, { clock: systemClock }), () => undefined)
   }
   const whole = await explain([[...written, 'mark']])

@@ -4,7 +4,8 @@ import { MillraceError } from '../../base/faults.ts'
 import { eventBytesMax } from '../../schema/decode.ts'
 import type { HttpService, IngestResult } from '../http-service.ts'
 import { faultBody, faultOf, statusOf } from './answer-fault.ts'
-import { parseReadRequest } from './read-request.ts'
+import { parseApplyRequest } from './apply-request.ts'
+import { parseForgetRequest, parseReadRequest } from './read-request.ts'
 import { splitEvents } from './split-events.ts'
 
 export type HttpServerOptions = {
@@ -23,6 +24,8 @@ export type HttpLimits = {
   readonly eventBytesMax: number
   /** Of `POST /v1/features`. Default 1 MiB. */
   readonly readBytesMax: number
+  /** Of `POST /v1/registry`. Default 1.5 MiB. */
+  readonly applyBytesMax: number
   /** Of one read. Default 1,000. */
   readonly entitiesMax: number
   /** Single features of one read. Default 1,000. */
@@ -49,13 +52,24 @@ export type HttpServer = {
   readonly inject: FastifyInstance['inject']
 }
 
-export const httpRoutes = ['POST /v1/events/:stream', 'POST /v1/features', 'GET /health', 'GET /ready', 'GET /metrics']
+export const httpRoutes = [
+  'POST /v1/events/:stream',
+  'POST /v1/features',
+  'POST /v1/forget',
+  'GET /v1/registry',
+  'GET /v1/registry/:number',
+  'POST /v1/registry',
+  'GET /health',
+  'GET /ready',
+  'GET /metrics',
+]
 
 const limitsDefault: HttpLimits = {
   bodyBytesMax: 8 * 1024 * 1024,
   eventsMax: 10_000,
   eventBytesMax,
   readBytesMax: 1024 * 1024,
+  applyBytesMax: 1.5 * 1024 * 1024,
   entitiesMax: 1_000,
   featuresMax: 1_000,
   requestMsMax: 60_000,
@@ -121,6 +135,8 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   keepRawBodies(server)
   addIngestion(server, { service, limits, checkReady })
   addReads(server, { service, limits, checkReady })
+  addForgetting(server, { service, limits, checkReady })
+  addRegistry(server, { service, limits, checkReady })
   addProbes(server, { service, checkReady })
 
   return {
@@ -163,6 +179,30 @@ function addReads(server: FastifyInstance, { service, limits, checkReady }: Rout
   server.post('/v1/features', settings, (request, reply) => {
     const { body } = rawBody(request, allowed)
     answer(reply, 200, service.read(parseReadRequest(body, limits)))
+  })
+}
+
+function addForgetting(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+  const settings = { onRequest: readiness(checkReady), bodyLimit: limits.readBytesMax }
+  server.post('/v1/forget', settings, async (request, reply) => {
+    const { body } = rawBody(request, ['application/json'])
+    const { entity, prefix, at } = await service.forget(parseForgetRequest(body))
+    return answer(reply, 200, { entity, prefix, at })
+  })
+}
+
+function addRegistry(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+  const settings = { onRequest: readiness(checkReady), bodyLimit: limits.applyBytesMax }
+  server.get('/v1/registry', (_request, reply) => answer(reply, 200, service.registry()))
+  server.get<{ Params: { number: string } }>('/v1/registry/:number', (request, reply) => {
+    const { number } = request.params
+    if (/^\d{1,9}$/.test(number)) return answer(reply, 200, service.version(Number(number)))
+    const detail = `the path names version "${number.slice(0, 40)}"`
+    throw new MillraceError('REQUEST_MALFORMED', { detail, allowed: 'Give the number of a version.' })
+  })
+  server.post('/v1/registry', settings, async (request, reply) => {
+    const { body } = rawBody(request, ['application/json'])
+    return answer(reply, 200, await service.apply(parseApplyRequest(body)))
   })
 }
 
@@ -256,7 +296,9 @@ function makeRequestIds(): (request: { headers: { [name: string]: string | strin
 function observeAnswers(server: FastifyInstance, observe: (answer: HttpAnswer) => void): void {
   server.addHook('onResponse', (request, reply, done) => {
     const { url } = request.routeOptions
-    const route = httpRoutes.find((one) => one.endsWith(` ${url}`)) ?? 'unknown'
+    // HEAD is answered as GET is.
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = httpRoutes.find((one) => one === `${method} ${url}`) ?? 'unknown'
     observe({ route, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 })
     done()
   })

@@ -3,7 +3,7 @@ import { MillraceError } from '../../base/faults.ts'
 import { nearest } from '../../base/nearest.ts'
 import { describe } from '../../schema/decode.ts'
 import { parseInstant } from '../../schema/instant.ts'
-import type { ReadRequest } from '../http-service.ts'
+import type { ForgetRequest, ReadRequest } from '../http-service.ts'
 import { memberBytes } from './json-scan.ts'
 
 export type ReadLimits = { readonly entitiesMax: number; readonly featuresMax: number }
@@ -28,6 +28,17 @@ export function parseReadRequest(body: Uint8Array, limits: ReadLimits): ReadRequ
     ...(added === undefined ? {} : { with: parseWith(added, memberBytes(body, 'with')!) }),
     full: parseFull(own(request, 'full')),
   }
+}
+
+/** The body of `POST /v1/forget`, checked in shape. Throws `REQUEST_MALFORMED`. */
+export function parseForgetRequest(body: Uint8Array): ForgetRequest {
+  const request = parseObject(body)
+  checkMembers(request, ['entity', 'keys'], 'the request')
+  const entity = own(request, 'entity')
+  const keys = own(request, 'keys')
+  if (typeof entity !== 'string') throw malformed(`"entity" is ${describe(entity)}`, 'Give the name of an entity.')
+  if (!isObject(keys)) throw malformed(`"keys" is ${describe(keys)}`, 'Give its join keys: {"customerId":1}.')
+  return { entity, keys }
 }
 
 function parseObject(body: Uint8Array): JsonObject {

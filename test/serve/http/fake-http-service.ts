@@ -1,10 +1,29 @@
 import { MillraceError } from '../../../src/base/faults.ts'
-import type { HttpService, IngestResult, ReadRequest, ReadResponse } from '../../../src/serve/http-service.ts'
+import type {
+  ApplyRequest,
+  ApplyResponse,
+  HttpService,
+  IngestResult,
+  ReadRequest,
+  ReadResponse,
+  RegistryState,
+  VersionSummary,
+} from '../../../src/serve/http-service.ts'
+
+export const fakeVersion: VersionSummary = {
+  number: 1,
+  previous: 0,
+  kind: 'apply',
+  plan: '0'.repeat(64),
+  at: '2026-01-01T00:00:00.000Z',
+  note: null,
+}
 
 /** Remembers what it was asked. Knows one stream, `payments`, which refuses what is no JSON object with an `amount`. */
 export class FakeHttpService implements HttpService {
   readonly bodies: string[] = []
   readonly reads: ReadRequest[] = []
+  readonly applied: ApplyRequest[] = []
   readyReasons: string[] = []
   healthReasons: string[] = []
   /** What the next call throws. */
@@ -46,12 +65,34 @@ export class FakeHttpService implements HttpService {
     }
   }
 
+  async forget({ entity }: { readonly entity: string }) {
+    this.#fail()
+    return await Promise.resolve({ version: 1 as const, entity, key: 'k', prefix: { payments: [7, 8] }, at: 'now' })
+  }
+
   health() {
     return { healthy: this.healthReasons.length === 0, reasons: this.healthReasons }
   }
 
   ready() {
     return { ready: this.readyReasons.length === 0, reasons: this.readyReasons }
+  }
+
+  registry(): RegistryState {
+    this.#fail()
+    const serving = { number: 1, plan: fakeVersion.plan }
+    return { applied: fakeVersion, serving, building: null, fault: null, versions: [fakeVersion] }
+  }
+
+  version(number: number) {
+    this.#fail()
+    return { ...fakeVersion, number, definitions: {} }
+  }
+
+  async apply(request: ApplyRequest): Promise<ApplyResponse> {
+    this.#fail()
+    this.applied.push(request)
+    return Promise.resolve({ version: fakeVersion, changed: true, difference: ['new view spending'] })
   }
 
   async metrics() {
