@@ -101,10 +101,15 @@ export class Registry {
     return differenceBetween(this.number === 0 ? null : this.compiled(this.number), after)
   }
 
+  /** Throws `REGISTRY_CONFLICT`, with what was applied since, unless this is the last version. */
+  expect(number: number): void {
+    if (this.number !== number) throw this.#conflict(number)
+  }
+
   /** Makes a proposal the next version, durably. Throws `REGISTRY_CONFLICT`, with what was applied meanwhile. */
   async append({ definitions, plan, kind, expected, at, note }: Proposal): Promise<Version> {
     await this.refresh()
-    if (this.number !== expected) throw this.#conflict(expected)
+    this.expect(expected)
     await this.#log.createTopic(registryTopic, { partitions: 1 })
     const data = definitionsToJson(definitions)
     const version = { number: expected + 1, previous: expected, kind, plan: plan.hash, definitions: data, at, note }

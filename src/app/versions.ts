@@ -1,0 +1,204 @@
+import type { Clock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
+import type { Definition } from '../definition/definition.ts'
+import type { Log } from '../log/log.ts'
+import type { Plan } from '../plan/plan.ts'
+import {
+  type Compiled,
+  type Difference,
+  differenceBetween,
+  differenceLines,
+  incompatibleChanges,
+} from '../registry/difference.ts'
+import { Registry, type Version } from '../registry/registry.ts'
+import { noteLengthMax } from '../registry/version-record.ts'
+import type { RegistryState, VersionSummary } from '../serve/http-service.ts'
+import { createTopics } from '../stream/create-topics.ts'
+import type { Engine } from '../stream/engine.ts'
+import { compilePlan } from './load-plan.ts'
+
+export type ApplyOptions = {
+  /** The version that the change was planned against; 0: none. Default: the one that is applied now. */
+  readonly expected?: number
+  /** Why, for whoever reads the versions later. */
+  readonly note?: string
+  /** Also apply what breaks data or readers. */
+  readonly allowIncompatible?: boolean
+}
+
+/** What came of applying definitions. */
+export type Applied = {
+  readonly version: Version
+  /** False: they were those of the applied version already, and nothing was written. */
+  readonly changed: boolean
+  readonly difference: Difference
+}
+
+type Place = {
+  readonly log: Log
+  readonly registry: Registry
+  readonly clock: Clock
+  /** Partitions of topics that do not exist yet. */
+  readonly partitions: number
+}
+
+export async function openRegistry(log: Log): Promise<Registry> {
+  return await Registry.open({ log, compile: compilePlan })
+}
+
+/**
+ * Makes definitions the applied version, durably. Nothing is built yet. Throws `DEFINITION`, `REGISTRY_CONFLICT`,
+ * `REGISTRY_INCOMPATIBLE`, and what their topics cannot be created for; then nothing is applied.
+ */
+export async function registerDefinitions(
+  definitions: readonly Definition[],
+  place: Place,
+  options: ApplyOptions = {},
+): Promise<Applied> {
+  const plan = compilePlan(definitions)
+  await place.registry.refresh()
+  const { applied, number } = place.registry
+  const difference = place.registry.differenceTo({ definitions, plan })
+  if (applied !== null && place.registry.compiled(number).plan.hash === plan.hash) {
+    return { version: applied, changed: false, difference }
+  }
+  place.registry.expect(options.expected ?? number)
+  const breaking = incompatibleChanges(difference)
+  if (number > 0 && breaking.length > 0 && options.allowIncompatible !== true) {
+    const list = differenceLines({ ...difference, changes: breaking, views: [] })
+      .map((line) => `  ${line}`)
+      .join('\n')
+    throw new MillraceError('REGISTRY_INCOMPATIBLE', { count: breaking.length, list })
+  }
+  return await register({ definitions, plan }, { place, options, kind: 'apply' })
+}
+
+/**
+ * Applies the definitions of an older version anew, by default of the one before the applied one. What it breaks was
+ * not there before that: it needs no leave. Throws `REGISTRY_NUMBER_UNKNOWN`, `REGISTRY_CONFLICT`.
+ */
+export async function registerRollback(
+  to: number | undefined,
+  place: Place,
+  options: Omit<ApplyOptions, 'allowIncompatible'> = {},
+): Promise<Applied> {
+  await place.registry.refresh()
+  const { number } = place.registry
+  const compiled = place.registry.compiled(to ?? number - 1)
+  place.registry.expect(options.expected ?? number)
+  if (place.registry.compiled(number).plan.hash === compiled.plan.hash) {
+    return {
+      version: place.registry.version(number),
+      changed: false,
+      difference: place.registry.differenceTo(compiled),
+    }
+  }
+  const note = options.note ?? `to version ${to ?? number - 1}`
+  return await register(compiled, { place, options: { ...options, note }, kind: 'rollback' })
+}
+
+type Registration = { readonly place: Place; readonly options: ApplyOptions; readonly kind: Version['kind'] }
+
+async function register(compiled: Compiled, { place, options, kind }: Registration): Promise<Applied> {
+  const { log, registry, clock, partitions } = place
+  const expected = options.expected ?? registry.number
+  const before = expected === 0 ? null : registry.compiled(expected)
+  // First: a version whose topics cannot be there could never be run, and would be in the way of every start.
+  await createTopics(compiled.plan, { log, partitions })
+  const at = new Date(clock.now()).toISOString()
+  const version = await registry.append({ ...compiled, kind, expected, at, note: checkNote(options.note) })
+  return { version, changed: true, difference: differenceBetween(before, compiled) }
+}
+
+function checkNote(note: string | undefined): string | null {
+  if (note === undefined || note.length <= noteLengthMax) return note ?? null
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: `the note has ${note.length} characters`,
+    allowed: `Give at most ${noteLengthMax}.`,
+  })
+}
+
+/** The versions of a running mill: what is applied is built and taken over by its engine. */
+export class Versions {
+  readonly #place: Place
+  readonly #engine: Engine
+  #fault: MillraceError | Error | null = null
+
+  constructor(place: Place, engine: Engine) {
+    this.#place = place
+    this.#engine = engine
+  }
+
+  /** All that were ever applied, oldest first. */
+  get all(): readonly Version[] {
+    return this.#place.registry.versions
+  }
+
+  /** The last one. What is served may be one before it, until that is built. */
+  get applied(): Version {
+    return this.#place.registry.version(this.#place.registry.number)
+  }
+
+  /** Throws `REGISTRY_NUMBER_UNKNOWN`. */
+  version(number: number): Version {
+    return this.#place.registry.version(number)
+  }
+
+  /** Number of the version that readers get; null when what is served was never applied. */
+  get serving(): number | null {
+    const { registry } = this.#place
+    const { hash } = this.#engine.plan
+    if (registry.number > 0 && registry.compiled(registry.number).plan.hash === hash) return registry.number
+    return registry.versions.findLast(({ plan }) => plan === hash)?.number ?? null
+  }
+
+  /**
+   * Makes definitions the applied version; what is served changes to them once their views are built. Throws as
+   * `registerDefinitions` does.
+   */
+  async apply(definitions: readonly Definition[], options: ApplyOptions = {}): Promise<Applied> {
+    return this.#aim(await registerDefinitions(definitions, this.#place, options))
+  }
+
+  /** Throws as `registerRollback` does. */
+  async rollback(to?: number, options: Omit<ApplyOptions, 'allowIncompatible'> = {}): Promise<Applied> {
+    return this.#aim(await registerRollback(to, this.#place, options))
+  }
+
+  #aim(applied: Applied): Applied {
+    // A later version may have been applied before this one had its turn: then that is what is built.
+    if (!applied.changed || applied.version.number !== this.#place.registry.number) return applied
+    this.#fault = null
+    const { plan } = this.#place.registry.compiled(applied.version.number)
+    this.#engine.apply(plan).catch((error: unknown) => {
+      // Given way to a later one, or the process ends and the next start goes on: neither is a fault.
+      const expected = error instanceof MillraceError && ['PLAN_SUPERSEDED', 'ENGINE_STOPPED'].includes(error.code)
+      if (!expected && this.applied === applied.version)
+        this.#fault = error instanceof Error ? error : new Error(String(error))
+    })
+    return applied
+  }
+
+  /** For whoever asks from outside. */
+  state(): RegistryState {
+    const { building } = this.#engine
+    const { number } = this.applied
+    return {
+      applied: summaryOf(this.applied),
+      serving: { number: this.serving, plan: this.#engine.plan.hash },
+      building: building === null ? null : { number, done: building.done, total: building.total },
+      fault: this.#fault?.message ?? null,
+      versions: this.all.map(summaryOf),
+    }
+  }
+
+  /** The plan on its way, else the served one: what was applied last. */
+  get plan(): Plan {
+    return this.#engine.building?.plan ?? this.#engine.plan
+  }
+}
+
+/** Without the definitions. */
+export function summaryOf({ number, previous, kind, plan, at, note }: Version): VersionSummary {
+  return { number, previous, kind, plan, at, note }
+}
