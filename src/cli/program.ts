@@ -1,12 +1,15 @@
 import { Command } from 'commander'
 import { version } from '../app/version.ts'
+import { backupCommand } from './commands/backup.ts'
 import { bootstrapCommand } from './commands/bootstrap.ts'
 import { devCommand } from './commands/dev.ts'
 import { dlqCommand } from './commands/dlq.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
 import { forgetCommand } from './commands/forget.ts'
 import { getCommand } from './commands/get.ts'
 import { planCommand } from './commands/plan.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { retentionCommand } from './commands/retention.ts'
 import { sendCommand } from './commands/send.ts'
 import { trainCommand } from './commands/train.ts'
@@ -32,6 +35,9 @@ export function makeProgram(): Command {
     .addCommand(dlqCommand())
     .addCommand(forgetCommand())
     .addCommand(retentionCommand())
+    .addCommand(doctorCommand())
+    .addCommand(backupCommand())
+    .addCommand(restoreCommand())
     .addHelpText(
       'after',
       `
@@ -39,8 +45,8 @@ Try it, with the module that holds your definitions:
   $ millrace plan definitions.ts
   $ millrace dev definitions.ts
 
-send and get talk to a running dev; train, explain and dlq read its data folder,
-whether it runs or not.`,
+send and get talk to a running dev; train, explain, dlq, doctor and backup read
+its data folder, whether it runs or not.`,
     )
   shareManners(program)
   return program

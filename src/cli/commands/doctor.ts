@@ -1,0 +1,64 @@
+import { Command } from 'commander'
+import pc from 'picocolors'
+import type { Finding } from '../../app/doctor/finding.ts'
+import { folderOption, jsonOption } from '../options.ts'
+import { counted, endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
+import { visible } from '../visible.ts'
+
+type Options = { folder: string; deep?: boolean; json?: boolean }
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Check a data folder: log, store and counters, and whether they agree')
+    .argument('[definitions]', 'module that exports the definitions, where the folder does not hold them')
+    .addOption(folderOption())
+    .option('--deep', 'compute every state anew from the log and compare the bytes')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Changes nothing, and may run beside \`millrace dev\`. Each line is ok, a warning
+or a fault, with what to do. Exits with 0 when there is no fault, else with 1.
+--deep reads the log from its start, and needs the memory of a whole state.
+state.`,
+    )
+    .action(run)
+}
+
+async function run(file: string | undefined, { folder, deep, json }: Options): Promise<void> {
+  const { examineFolder } = await import('../../app/doctor/doctor.ts')
+  const { loadPlan } = await import('../../app/load-plan.ts')
+  const progress = makeProgressLine()
+  const diagnosis = await examineFolder({
+    folder,
+    ...(file === undefined ? {} : { plan: (await loadPlan(file)).plan }),
+    deep: deep === true,
+    onProgress: progress,
+    onFinding: (finding) => {
+      endProgressLine()
+      if (json !== true) printFinding(finding)
+    },
+  })
+  endProgressLine()
+  if (json === true) printJson(diagnosis)
+  else print(summary(diagnosis.findings))
+  if (!diagnosis.healthy) process.exitCode = 1
+}
+
+const statusText: Readonly<Record<Finding['status'], string>> = {
+  ok: pc.green('ok     '),
+  warning: pc.yellow('warning'),
+  fault: pc.red('fault  '),
+}
+
+function printFinding({ check, status, what, hint }: Finding): void {
+  print(`${statusText[status]}  ${visible(check)}: ${visible(what)}`)
+  if (hint !== null) print(pc.dim(`         ${visible(hint)}`))
+}
+
+function summary(findings: readonly Finding[]): string {
+  const count = (status: Finding['status']): number => findings.filter((one) => one.status === status).length
+  const [faults, warnings] = [count('fault'), count('warning')]
+  if (faults > 0) return `${counted(faults, 'fault')}, ${counted(warnings, 'warning')}`
+  return warnings === 0 ? 'healthy' : `healthy, ${counted(warnings, 'warning')}`
+}
