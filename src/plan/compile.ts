@@ -2,6 +2,7 @@ import type { Definition } from '../definition/definition.ts'
 import type { Entity } from '../definition/entity.ts'
 import type { FeatureService } from '../definition/feature-service.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
+import { type Gathered, gather } from '../definition/gather.ts'
 import type { Stream } from '../definition/stream.ts'
 import { makeEventDecoder } from '../schema/decode.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
@@ -10,10 +11,11 @@ import { checkDuration, checkName, checkTopic } from './check-names.ts'
 import { type CompiledView, compileView } from './compile-view.ts'
 import { FaultList } from './faults.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
+import { forgottenTopic } from './forgotten.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
 import { checkRetentions, compileRetention } from './retention.ts'
 import { checkHistoryTopics, compileHistory } from './stream-history.ts'
-import { deadLetterTopic, featureEventsPrefix, lateTopic } from './topics.ts'
+import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic } from './topics.ts'
 
 /**
  * Checks definitions, with everything they refer to, and compiles them. Throws `DEFINITION` with all faults at once.
@@ -22,7 +24,8 @@ import { deadLetterTopic, featureEventsPrefix, lateTopic } from './topics.ts'
  */
 export function compile(definitions: readonly Definition[], timeZoneData = 'none'): Plan {
   const faults = new FaultList()
-  const found = gather(definitions, faults)
+  const found = gather(definitions)
+  checkNamesOnce(found, faults)
   const checked = new Map<FeatureView, CompiledView>()
   for (const stream of found.streams) checkStream(stream, faults)
   checkHistoryTopics(found.streams, faults)
@@ -74,45 +77,19 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
   }
 }
 
-type Found = {
-  readonly entities: readonly Entity[]
-  readonly streams: readonly Stream[]
-  readonly views: readonly FeatureView[]
-  readonly services: readonly FeatureService[]
-}
-
-/** Everything that is declared or referred to, once each; two things of one kind and name are a fault. */
-function gather(definitions: readonly Definition[], faults: FaultList): Found {
-  const all = new Set<Definition>()
-  const visit = (definition: Definition): void => {
-    if (all.has(definition)) return
-    all.add(definition)
-    if (definition.type === 'featureService') definition.views.forEach(visit)
-    if (definition.type === 'featureView') {
-      visit(definition.from)
-      visit(definition.entity)
-    }
-  }
-  definitions.forEach(visit)
+/** Two things of one kind and name are a fault. */
+function checkNamesOnce(found: Gathered, faults: FaultList): void {
   const names = new Set<string>()
-  for (const { type, name } of all) {
+  for (const { type, name } of [...found.entities, ...found.streams, ...found.views, ...found.services]) {
     if (names.has(`${type} ${name}`)) {
       faults.add(name, `there are two definitions of kind ${type} with this name`, 'names are unique within a kind')
     }
     names.add(`${type} ${name}`)
   }
-  const ofType = <T extends Definition['type']>(type: T) =>
-    [...all].filter((one): one is Extract<Definition, { type: T }> => one.type === type)
-  return {
-    entities: ofType('entity'),
-    streams: ofType('stream'),
-    views: ofType('featureView'),
-    services: ofType('featureService'),
-  }
 }
 
 /** Definitions as data: what two plans must share to be the same. */
-function describable(found: Found): Readonly<Record<string, unknown>> {
+function describable(found: Gathered): Readonly<Record<string, unknown>> {
   const byName = <T extends { readonly name: string }>(list: readonly T[]): T[] =>
     list.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   return {
@@ -141,6 +118,9 @@ function checkStream(stream: Stream, faults: FaultList): void {
       `"${stream.topic}" is where rejected events go`,
       'another topic: a stream must not feed itself',
     )
+  }
+  if (stream.topic === registryTopic || stream.topic === forgottenTopic) {
+    faults.add(`${path}.topic`, `"${stream.topic}" is a topic of the engine's own`, 'another topic')
   }
   if (stream.topic.startsWith(featureEventsPrefix)) {
     const fault = `"${stream.topic}" is where finished values of a view go`

@@ -283,6 +283,11 @@ const streams: readonly Case[] = [
     ['s.topic: "dead-letter-queue" is where rejected events go (another topic: a stream must not feed itself)'],
   ],
   [
+    'the topic of the registry',
+    streamOf({ topic: 'plan-registry' }),
+    [`s.topic: "plan-registry" is a topic of the engine's own (another topic)`],
+  ],
+  [
     'a scale beyond nine',
     streamOf({ fields: { ...fields, rate: decimal(10) } }),
     ['s.fields.rate: a decimal has scale 10 (a whole number from 0 to 9)'],
