@@ -106,23 +106,25 @@ export function makeDefinitions(streams: readonly StreamChoice[], views: readonl
   return definitions
 }
 
-const latenesses = ['0ms', '5ms', '30ms', '200ms'] as const
-const dedupes = ['200ms', '250ms', '1h'] as const
+const ruleSets: readonly Rules[] = [
+  { lateness: '0ms', dedupe: '0ms', future: '20ms', hasId: true },
+  { lateness: '0ms', dedupe: '200ms', future: '0ms', hasId: true },
+  { lateness: '5ms', dedupe: '5ms', future: '1h', hasId: true },
+  { lateness: '30ms', dedupe: '250ms', future: '20ms', hasId: true },
+  { lateness: '30ms', dedupe: '30ms', future: '0ms', hasId: true },
+  { lateness: '200ms', dedupe: '1h', future: '1h', hasId: true },
+  { lateness: '200ms', dedupe: '200ms', future: '20ms', hasId: true },
+  { lateness: '5ms', dedupe: '1h', future: '0ms', hasId: false },
+  { lateness: '200ms', dedupe: '1h', future: '20ms', hasId: false },
+]
 
 export function drawStreams(random: Random): StreamChoice[] {
-  const rules = (): Rules => {
-    const lateness = random.pick(latenesses)
-    return {
-      lateness,
-      dedupe: random.chance(0.5) ? lateness : random.pick(dedupes),
-      future: random.pick(['0ms', '20ms', '1h'] as const),
-      hasId: random.chance(0.8),
-    }
-  }
+  const rules = (): Rules => random.pick(ruleSets)
   const first = { name: 'clicks', topic: 'clicks.v1', rules: rules() }
   if (random.chance(0.6)) return [first]
-  const topic = random.chance(0.5) ? first.topic : 'orders.v1'
-  return [first, { name: 'orders', topic, rules: rules() }]
+  const second = { name: 'orders', topic: random.chance(0.5) ? first.topic : 'orders.v1', rules: rules() }
+  // Two streams of one content and two names are one to the engine.
+  return second.topic === first.topic && second.rules === first.rules ? [first] : [first, second]
 }
 
 export function drawViews(random: Random, streams: number): ViewChoice[] {

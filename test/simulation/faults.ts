@@ -27,7 +27,7 @@ const highest: FaultRates = {
   power: 0.02,
   'read error': 0.01,
   'write error': 0.02,
-  'sync error': 0.04,
+  'sync error': 0.1,
   'disk full': 0.02,
   'store error': 0.2,
   slow: 0.2,
@@ -36,13 +36,13 @@ const highest: FaultRates = {
   'state lost': 0.3,
 }
 
-/** Each kind is there or not; how often varies by a factor of a hundred. */
+/** Each kind is there or not; how often varies by a factor of thirty. */
 export function drawFaultRates(random: Random, without: ReadonlySet<FaultKind>): FaultRates {
   const rates = { ...highest } as { -readonly [Kind in FaultKind]: number }
   for (const kind of faultKinds) {
     const likely = kind === 'kill' || kind === 'power' ? 0.6 : 0.3
     const [there, exponent] = [random.chance(likely), random.next()]
-    rates[kind] = there && !without.has(kind) ? highest[kind] * 100 ** -exponent : 0
+    rates[kind] = there && !without.has(kind) ? highest[kind] * 30 ** -exponent : 0
   }
   return rates
 }
@@ -54,13 +54,16 @@ const reading: ReadonlySet<DiskOperation> = new Set(['read', 'open', 'list', 'si
 export class ProcessFaults {
   readonly #random: Random
   readonly #rates: FaultRates
+  readonly #quickReads: boolean
   #full = false
   /** Faults that this process has met. While it is zero, nothing may stop it. */
   injected = 0
 
-  constructor(random: Random, rates: FaultRates) {
+  /** @param quickReads what changes nothing on disk is done at once, unless it fails. */
+  constructor(random: Random, rates: FaultRates, quickReads: boolean) {
     this.#random = random
     this.#rates = rates
+    this.#quickReads = quickReads
   }
 
   readonly disk: DiskFaults = {
@@ -70,6 +73,7 @@ export class ProcessFaults {
       return code
     },
     delayMs: () => this.#delayMs(),
+    isQuick: (operation) => this.#quickReads && (reading.has(operation) || operation === 'close'),
   }
 
   readonly store: StoreFaults = {
@@ -111,6 +115,6 @@ export class ProcessFaults {
 const none = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as FaultRates
 
 /** A process to which nothing happens. */
-export function noFaults(random: Random): ProcessFaults {
-  return new ProcessFaults(random, none)
+export function noFaults(random: Random, quickReads: boolean): ProcessFaults {
+  return new ProcessFaults(random, none, quickReads)
 }

@@ -91,7 +91,7 @@ export class Oracle {
   /** Law 4 and everything else that is counted, for an engine that has read all there is. */
   checkCounts(counts: EngineCounts, base: Base): void {
     const prefix: { [stream: string]: number[] } = {}
-    for (const { stream: name, partition, ...found } of counts.sources) {
+    for (const { stream: name, partition, topic: _topic, ...found } of counts.sources) {
       const stream = this.#stream(name)
       const records = this.#ledger.records({ topic: stream.topic, partition })
       const judged = this.#judge(stream, partition, base[name]![partition]!)
@@ -111,7 +111,7 @@ export class Oracle {
       prefix[name][partition] = records.length
     }
     for (const view of this.#views) {
-      const expected = { applied: 0, filtered: 0, unkeyed: 0 }
+      const expected = { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 }
       for (const { row } of this.accepted(view.from, base, prefix)) expected[outcomeOf(view, row)] += 1
       const found = counts.views[view.name]
       expectEqual(found, expected, { property: 'counters are those of the model', where: () => view.name })

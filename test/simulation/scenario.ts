@@ -26,6 +26,8 @@ export type Scenario = {
   readonly batchRecordsMax: number
   /** How likely it is that something is asked of the process, rather than that it goes on. */
   readonly haste: number
+  /** Reads of files come between other things only in some runs: they are most of what a process does. */
+  readonly quickReads: boolean
 }
 
 export function drawScenario(seed: number, limits: Limits): Scenario {
@@ -41,21 +43,37 @@ export function drawScenario(seed: number, limits: Limits): Scenario {
     keysMax: random.pick([0, 1, 2, 1_000]),
     retentionMs: random.chance(0.25) ? random.pick([50, 300, 5_000]) : null,
   }
+  const definitions = makeDefinitions(streams, views)
   const lives = random.between(1, 4)
   const batches = random.between(3, 18)
   const shape = {
     batchRecordsMax: random.pick([1, 3, 6]),
     sectorBytes: random.pick([16, 64, 512]),
     haste: random.pick([0.02, 0.1, 0.3]),
+    quickReads: random.chance(0.8),
   }
   return {
     seed,
-    definitions: makeDefinitions(streams, views),
+    definitions,
     settings,
-    mixture: drawMixture(random),
+    mixture: drawMixture(random, distancesIn(definitions.plan)),
     rates: drawFaultRates(random, new Set(limits.without ?? [])),
     lives: Math.min(lives, limits.lives ?? lives),
     batches: Math.min(batches, limits.batches ?? batches),
     ...shape,
   }
+}
+
+/** Where verdicts and values change: lateness, dedupe, windows and their offsets, and how far back a read may go. */
+function distancesIn({ streams, views }: Definitions['plan']): number[] {
+  const ofStreams = streams.flatMap(({ rules }) => [rules.latenessMs, rules.dedupeMs])
+  const ofViews = views.flatMap(({ program }) => {
+    const { windows, horizonMs, spanMs } = program
+    const edges = windows.flatMap(({ lengthMs, offsetMs }) =>
+      lengthMs === null ? [] : [offsetMs, offsetMs + lengthMs],
+    )
+    return [...edges, horizonMs + spanMs - 1, horizonMs - 1]
+  })
+  // What lies further apart than a run is long is never met.
+  return [...new Set([...ofStreams, ...ofViews])].filter((distance) => distance > 0 && distance < 2_000)
 }

@@ -38,6 +38,8 @@ export class Scheduler {
   #hash = [0x811c_9dc5, 0x1234_5678] as [number, number]
   #nowMs = 0
   steps = 0
+  /** Whether the call that was picked last changed something that outlives its process. */
+  lastWasDurable = false
 
   constructor(random: Random, trace: ((line: string) => void) | null) {
     this.#random = random
@@ -109,6 +111,7 @@ export class Scheduler {
     const chosen = this.#parked[index]!
     this.#parked.splice(index, 1)
     this.steps += 1
+    this.lastWasDurable = durableCalls.test(chosen.label)
     this.note(chosen.actor.name, chosen.label)
     chosen.go()
     drainMicrotasks()
@@ -166,6 +169,8 @@ export class Scheduler {
   }
 }
 
+const durableCalls = /^(write|sync|rename|remove|truncate|store)/
+
 const nothing = (): void => {}
 
 /**
@@ -177,6 +182,23 @@ const tick = (process as unknown as { readonly _tickCallback: () => void })._tic
 
 export function drainMicrotasks(): void {
   tick.call(process)
+}
+
+let unhandled: { readonly reason: unknown } | null = null
+
+/** A promise that was rejected and that nobody looks after: null while there is none. Asking forgets it. */
+export function takeUnhandledRejection(): { readonly reason: unknown } | null {
+  const taken = unhandled
+  unhandled = null
+  return taken
+}
+
+/** From now on such rejections are kept for `takeUnhandledRejection`, and do not end the process. */
+export function keepUnhandledRejections(): void {
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', (reason) => {
+    unhandled ??= { reason }
+  })
 }
 
 /** Runs synchronous work where `drainMicrotasks` takes effect. */

@@ -9,14 +9,14 @@ import { auditOutputs, checkOutputs } from './outputs-audit.ts'
 import { checkCheckpoint, prefixOf, ProcessWatch } from './process-watch.ts'
 import { Random } from './random.ts'
 import { drawScenario, type Limits, type Scenario } from './scenario.ts'
-import { type Actor, drainMicrotasks, Scheduler } from './scheduler.ts'
+import { type Actor, drainMicrotasks, keepUnhandledRejections, Scheduler, takeUnhandledRejection } from './scheduler.ts'
 import { makeSimulatedClock, WallClock } from './simulated-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 import { SimulatedStoreDisk } from './simulated-store.ts'
-import { Sometimes } from './sometimes.ts'
+import type { Sometimes } from './sometimes.ts'
 import { Violation, violation } from './violation.ts'
 import { userName, Workload } from './workload.ts'
-import { openProcess, type Running, storedCheckpoint } from './world.ts'
+import { openProcess, progressIn, type Running, storedCheckpoint } from './world.ts'
 
 export type Outcome = {
   readonly seed: number
@@ -30,6 +30,8 @@ export type RunOptions = { readonly limits?: Limits; readonly trace?: (line: str
 
 /** Runs one seed to its end. Must be called where `drainMicrotasks` works. */
 export function simulate(seed: number, sometimes: Sometimes, { limits = {}, trace }: RunOptions = {}): Outcome {
+  keepUnhandledRejections()
+  takeUnhandledRejection()
   const simulation = new Simulation(drawScenario(seed, limits), sometimes, trace ?? null)
   return simulation.run()
 }
@@ -107,12 +109,14 @@ class Simulation {
   // A life under faults.
 
   #live(): void {
-    const { rates, haste } = this.#scenario
-    const life = this.#open(new ProcessFaults(this.#faultRandom, rates))
+    const { rates, haste, quickReads } = this.#scenario
+    const life = this.#open(new ProcessFaults(this.#faultRandom, rates, quickReads))
     let actionsLeft = this.#random.between(1, 16)
     for (let steps = 0; steps < 4_000; steps++) {
-      if (rates.kill > 0 && this.#random.chance(rates.kill)) return this.#kill(life, 'killed at a step')
-      if (rates.power > 0 && this.#random.chance(rates.power)) return this.#cutPower(life)
+      // Mostly between two durable steps: between two others a death is like any before or after.
+      const weight = this.#scheduler.lastWasDurable ? 4 : 0.5
+      if (rates.kill > 0 && this.#random.chance(rates.kill * weight)) return this.#kill(life, 'killed at a step')
+      if (rates.power > 0 && this.#random.chance(rates.power * weight)) return this.#cutPower(life)
       if (life.openError !== null) return this.#kill(life, 'it could not open')
       const idle = this.#scheduler.idle
       if (life.running !== null && actionsLeft > 0 && (idle || this.#random.chance(haste))) {
@@ -164,7 +168,7 @@ class Simulation {
       makeId: () => `log ${this.#ids++}`,
     }
     this.#scheduler.note(actor.name, 'open')
-    openProcess(definitions.plan, settings, ports).then(
+    openProcess([definitions.plan], settings, ports).then(
       (running) => {
         life.running = running
       },
@@ -179,12 +183,16 @@ class Simulation {
   // Always on.
 
   #check(life: Life): void {
+    const unhandled = takeUnhandledRejection()
+    if (unhandled !== null)
+      violation('no rejection goes unheard', String((unhandled.reason as Error)?.stack ?? unhandled.reason))
     if (life.strayError !== null) throw life.strayError
     if (life.openError !== null) this.#judgeOpenError(life)
     const { running } = life
     if (running === null) return
     if (life.watch === null) this.#welcome(life, running)
-    life.watch!.check()
+    life.watch!.check(this.#checkpoint)
+    for (const { fault } of running.halted) this.#blame(life, fault, 'nothing stops a partition without a fault')
     if (running.fault !== null) this.#blame(life, running.fault, 'nothing stops an engine without a fault')
   }
 
@@ -224,7 +232,7 @@ class Simulation {
     if (error instanceof Error && error.name === 'AssertionFailure')
       violation('no assertion fails', String(error.stack))
     if (code === 'LOG_CORRUPT') violation('nothing that crashes do makes a log corrupt', String(error))
-    if (this.#removes && /OUT_OF_RANGE|removed/.test(`${code} ${String(error)}`)) return
+    if (this.#removes && causes(error).includes('LOG_OFFSET_OUT_OF_RANGE')) return
     if (life.faults.injected === 0) violation(property, String((error as Error).stack))
     this.#sometimes.count('a fault stopped an engine')
   }
@@ -234,22 +242,11 @@ class Simulation {
   }
 
   #onStoreWrite(): void {
-    const { definitions } = this.#scenario
     const running = this.#life?.running ?? null
-    if (running === null) return
-    const written = storedCheckpoint(this.#mountForReading(), definitions.plan, running.log.id)
-    if (written === null) violation('every write of the store holds a checkpoint', 'there is none')
-    checkCheckpoint(written, running, this.#checkpoint)
+    const written = storedCheckpoint(this.#store)
+    if (written !== null && running !== null) checkCheckpoint(written, running, this.#checkpoint)
     this.#checkpoint = written
     this.#sometimes.count('a checkpoint was written')
-  }
-
-  #mountForReading() {
-    const store = this.#store
-    return {
-      get: (key: Uint8Array) => store.get(key),
-      range: (from: Uint8Array, to: Uint8Array) => store.entries(from, to),
-    }
   }
 
   // What is done to a process.
@@ -284,7 +281,7 @@ class Simulation {
       this.#append(
         life,
         again,
-        again.records.map(({ headers: _, ...record }) => record),
+        again.records.map(({ key, value, timestampMs }) => ({ key, value, timestampMs })),
       )
       return
     }
@@ -307,12 +304,17 @@ class Simulation {
         life.sending.delete(attempt)
         this.#settle(life, () => this.#ledger.acknowledge(attempt, base))
       },
-      (error: unknown) => this.#settle(life, () => this.#blame(life, error, 'an append succeeds')),
+      (error: unknown) => {
+        life.sending.delete(attempt)
+        if (this.#random.chance(0.7)) this.#unanswered.push(attempt)
+        this.#settle(life, () => this.#blame(life, error, 'an append succeeds'))
+      },
     )
   }
 
   #ask(life: Life, what: 'checkpoint' | 'caught up'): void {
     const running = life.running!
+    const { plan } = running
     const before = prefixOf(running.counts)
     const ends = running.counts.sources.map(({ stream, partition }) => this.#endOf(running, stream, partition))
     this.#scheduler.note('operator', what)
@@ -320,16 +322,18 @@ class Simulation {
     asked.then(
       () =>
         this.#settle(life, () => {
-          const reached = what === 'checkpoint' ? this.#checkpoint?.sources : running.counts.sources
-          for (const [index, { stream, partition }] of running.counts.sources.entries()) {
-            const next = reached?.find((one) => one.stream === stream && one.partition === partition)?.next ?? -1
+          // Another plan may have other streams, which had not got as far.
+          if (running.plan !== plan || running.halted.length > 0) return
+          for (const [index, source] of running.counts.sources.entries()) {
+            const { stream, partition } = source
+            const next = what === 'checkpoint' ? (progressIn(this.#checkpoint, source)?.next ?? -1) : source.next
             const least = what === 'checkpoint' ? before[stream]![partition]! : ends[index]!
             if (next < least) violation(`${what} means what it says`, `${stream}/${partition}: ${next}, not ${least}`)
           }
         }),
       (error: unknown) =>
         this.#settle(life, () => {
-          if (running.fault === null && !String(error).includes('it was closed')) {
+          if (running.fault === null && running.halted.length === 0 && !String(error).includes('it was closed')) {
             violation(`nothing but a fault prevents ${what}`, String(error))
           }
         }),
@@ -427,8 +431,8 @@ class Simulation {
     }
     this.#until(life, 'appends end', () => life.sending.size === 0)
     this.#wait(life, 'it catches up', running.caughtUp())
-    if (running.fault !== null) {
-      // Retention was quicker than the engine. Only then may a healthy machine's engine stop.
+    if (running.fault !== null || running.halted.length > 0) {
+      // Retention was quicker than the engine. Only then may anything stop on a healthy machine.
       this.#kill(life, 'overtaken')
       this.#loseState()
       return this.#heal()
@@ -444,14 +448,17 @@ class Simulation {
     const number = this.#checkpoint?.number
     const life = this.#openHealthy()
     this.#wait(life, 'it catches up', life.running!.caughtUp())
+    // A state that was lost meanwhile is built again, and is written like any other.
+    if (number === undefined) this.#wait(life, 'a last checkpoint', life.running!.checkpoint())
     this.#judge(life)
-    if (this.#checkpoint?.number !== number) violation('who has nothing to do writes no checkpoint', '')
+    if (number !== undefined && this.#checkpoint?.number !== number)
+      violation('who has nothing to do writes no checkpoint', '')
     this.#kill(life, 'done')
   }
 
   #openHealthy(): Life {
     for (let attempt = 0; attempt < 5; attempt++) {
-      const life = this.#open(noFaults(this.#faultRandom))
+      const life = this.#open(noFaults(this.#faultRandom, this.#scenario.quickReads))
       this.#until(life, 'a process opens', () => life.running !== null || life.openError !== null)
       if (life.running !== null) return life
       this.#kill(life, 'it could not open')
@@ -469,9 +476,7 @@ class Simulation {
     for (const view of definitions.views) {
       for (const key of oracle.keysOf(view, base)) {
         const instants = oracle.instantsOf(view, base, key)
-        const near = instants[this.#random.below(instants.length)] ?? startMs
-        for (const asOf of ['latest', near, near + 1, near + 60] as const)
-          this.#read(life, { view: view.name, key, asOf })
+        for (const asOf of this.#edges(view.name, instants)) this.#read(life, { view: view.name, key, asOf })
       }
     }
     for (const read of this.#reads) oracle.checkRead(read)
@@ -487,6 +492,16 @@ class Simulation {
       ],
       allowed: lost.flatMap((history) => history.rejected),
     })
+  }
+
+  /** Instants at which a view's value changes, or may no longer be asked for. */
+  #edges(name: string, instants: readonly number[]): (number | 'latest')[] {
+    const { horizonMs, windows } = this.#scenario.definitions.plan.views.find((view) => view.name === name)!.program
+    const last = instants.at(-1) ?? startMs
+    const near = instants[this.#random.below(instants.length)] ?? startMs
+    const { lengthMs, offsetMs } = this.#random.pick(windows)
+    const edge = near + offsetMs + this.#random.pick([0, lengthMs ?? 0]) + this.#random.below(2)
+    return ['latest', edge, last + 1 - horizonMs - this.#random.below(2), this.#wall.now()]
   }
 
   #countVerdicts({ counts }: Running, rejected: readonly Rejected[]): void {
@@ -516,10 +531,11 @@ class Simulation {
     }
     work.then(() => note(), note)
     drainMicrotasks()
-    this.#until(life, what, () => done || life.running!.fault !== null)
+    this.#until(life, what, () => done || life.running!.fault !== null || life.running!.halted.length > 0)
   }
 
   #until(life: Life, what: string, done: () => boolean): void {
+    drainMicrotasks()
     this.#check(life)
     while (!done()) {
       if (this.#scheduler.steps > stepsMax)
@@ -530,8 +546,14 @@ class Simulation {
   }
 }
 
+/** The codes of an error and of what caused it. */
+function causes(error: unknown): string[] {
+  if (!(error instanceof Error)) return []
+  return [...(error instanceof MillraceError ? [error.code] : []), ...causes(error.cause)]
+}
+
 /** Whether a checkpoint covers a source record: its output was durable before. */
 function isCovered({ stream, partition, record }: Rejected, covered: Checkpoint | null): boolean {
-  const progress = covered?.sources.find((one) => one.stream === stream && one.partition === partition)
-  return progress !== undefined && record.offset < progress.next
+  const progress = progressIn(covered, { stream, partition })
+  return progress !== null && record.offset < progress.next
 }

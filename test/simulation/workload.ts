@@ -15,10 +15,13 @@ export type Mixture = {
   readonly skew: boolean
   readonly users: number
   readonly items: number
+  /** Distances in time at which something changes, in milliseconds; events lie exactly that far apart, or one off. */
+  readonly distances: readonly number[]
 }
 
-export function drawMixture(random: Random): Mixture {
+export function drawMixture(random: Random, distances: readonly number[]): Mixture {
   return {
+    distances: random.chance(0.6) ? distances : [],
     duplicates: random.chance(0.6),
     conflicts: random.chance(0.4),
     disorder: random.chance(0.7),
@@ -75,16 +78,17 @@ export class Workload {
       this.#sent.push({ event, partition })
       return encode(event)
     }
-    if (!conflicts || random.chance(0.6)) return encode(earlier)
-    return encode(random.chance(0.5) ? { ...earlier, n: 99 } : { ...earlier, at: nowMs })
+    // Of two events with one id and one time in two partitions neither is a duplicate, and nothing says which is first.
+    if (!conflicts || random.chance(0.6) || earlier.partition !== partition) return encode(earlier.event)
+    return encode(random.chance(0.5) ? { ...earlier.event, n: 99 } : { ...earlier.event, at: nowMs })
   }
 
   /** Of the same partition, mostly: there it is a duplicate. The newest ones are the likeliest. */
-  #earlier(partition: number): Event | null {
+  #earlier(partition: number): Sent | null {
     const random = this.#random
     const own = random.chance(0.9) ? this.#sent.filter((sent) => sent.partition === partition) : this.#sent
     if (own.length === 0) return null
-    return own[own.length - 1 - random.below(Math.min(own.length, 12))]!.event
+    return own[own.length - 1 - random.below(Math.min(own.length, 12))]!
   }
 
   #event(nowMs: number): Event {
@@ -106,8 +110,20 @@ export class Workload {
     const { disorder, late, future } = this.#mixture
     if (future && random.chance(0.08)) return nowMs + random.pick([1, 20, 21, 40, 3_600_000, 3_600_001])
     if (late && random.chance(0.15)) return nowMs - random.between(5, 400)
+    const edge = this.#edge(nowMs)
+    if (edge !== null) return edge
     if (disorder && random.chance(0.4)) return nowMs - random.below(40)
     return nowMs
+  }
+
+  /** An instant at a distance from an earlier event where one of the definitions' limits lies. */
+  #edge(nowMs: number): number | null {
+    const { distances } = this.#mixture
+    const random = this.#random
+    if (distances.length === 0 || this.#sent.length === 0 || !random.chance(0.4)) return null
+    const { at } = random.pick(this.#sent).event
+    const instant = at + random.pick(distances) + random.pick([-1, 0, 0, 1])
+    return instant > nowMs || instant < nowMs - 250 ? null : instant
   }
 
   #poison(nowMs: number): Uint8Array | null {

@@ -6,11 +6,13 @@ import type { Clock } from '../../src/base/clock.ts'
 import { openEmbeddedLog, type EmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
 import type { FileSystem } from '../../src/log/embedded/file-system.ts'
 import type { Log } from '../../src/log/log.ts'
+import type { ForgottenEntity } from '../../src/plan/forgotten.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { type Vector, VectorReader, type VectorOptions } from '../../src/serve/vector-reader.ts'
 import type { OnlineStore } from '../../src/store/online/online-store.ts'
-import { type Checkpoint, readCheckpoint } from '../../src/stream/checkpoint.ts'
-import { Engine, type EngineCounts } from '../../src/stream/engine.ts'
+import type { Checkpoint, SourceProgress } from '../../src/stream/checkpoint.ts'
+import { Engine, type EngineCounts, type HaltedPartition } from '../../src/stream/engine.ts'
+import { checkpointKey } from '../../src/stream/store-keys.ts'
 
 export const logFolder = '/data/log'
 const stateFolder = '/data/state'
@@ -37,23 +39,30 @@ export type Ports = {
 
 /** A process that runs. */
 export type Running = {
+  /** What is served now. */
   readonly plan: Plan
   readonly log: EmbeddedLog
   readonly counts: EngineCounts
   readonly fault: Error | null
+  /** Source partitions that stopped by themselves. */
+  readonly halted: readonly HaltedPartition[]
   start(): void
   checkpoint(): Promise<void>
   caughtUp(): Promise<void>
+  apply(plan: Plan): Promise<void>
+  /** Resolves when no plan is on its way. */
+  settled(): Promise<void>
+  forget(entity: string, key: Uint8Array): Promise<ForgottenEntity>
   read(view: string, keys: Readonly<Record<string, unknown>>, options: VectorOptions): Vector
-  /** Keys that a view holds in memory. */
-  cachedKeys(view: string): number
   /** As a user closes it. */
   close(): Promise<void>
 }
 
-export async function openProcess(plan: Plan, settings: Settings, ports: Ports): Promise<Running> {
+/** @param plans all that may be found in a checkpoint; the first is the one to run. */
+export async function openProcess(plans: readonly Plan[], settings: Settings, ports: Ports): Promise<Running> {
   const { fileSystem, store, clock, makeId } = ports
   const { partitions, segmentBytes, tailBytesMax, retentionMs, checkpointMs, keysMax } = settings
+  const plan = plans[0]!
   const log = await openEmbeddedLog({ folder: logFolder, clock, fileSystem, makeId, segmentBytes, tailBytesMax })
   if (retentionMs !== null) {
     const topics = new Set(log.topics().map(({ topic }) => topic))
@@ -63,23 +72,33 @@ export async function openProcess(plan: Plan, settings: Settings, ports: Ports):
     }
   }
   const seen = withSmallReads(log, settings.readBytesMax)
-  const options = { plan, log: seen, store, clock, folder: stateFolder, partitions, checkpointMs, keysMax }
+  const planOf = (hash: string): Plan | null => plans.find((one) => one.hash === hash) ?? null
+  const options = { plan, planOf, log: seen, store, clock, folder: stateFolder, partitions, checkpointMs, keysMax }
   const engine = await Engine.open(options)
-  const reader = new VectorReader(plan, engine, clock)
   return {
-    plan,
     log,
+    get plan() {
+      return engine.plan
+    },
     get counts() {
       return engine.counts
     },
     get fault() {
       return engine.fault
     },
+    get halted() {
+      return engine.halted
+    },
     start: () => engine.start(),
     checkpoint: () => engine.checkpoint(),
     caughtUp: () => engine.caughtUp(),
-    read: (view, keys, read) => reader.read(reader.viewsOf(view), keys, read),
-    cachedKeys: (view) => engine.cachedKeys(view),
+    apply: (next) => engine.apply(next),
+    settled: () => engine.settled(),
+    forget: (entity, key) => engine.forget(entity, key),
+    read: (view, keys, read) => {
+      const reader = new VectorReader(engine.plan, engine, clock)
+      return reader.read(reader.viewsOf(view), keys, read)
+    },
     close: async () => {
       try {
         await engine.close()
@@ -92,14 +111,18 @@ export async function openProcess(plan: Plan, settings: Settings, ports: Ports):
 }
 
 /** The checkpoint that a store holds now. */
-export function storedCheckpoint(
-  store: Pick<OnlineStore, 'get' | 'range'>,
-  plan: Plan,
-  log: string,
-): Checkpoint | null {
-  const unused = { write: () => Promise.resolve(), close: () => Promise.resolve() }
-  const reading: OnlineStore = { get: (key) => store.get(key), range: (from, to) => store.range(from, to), ...unused }
-  return readCheckpoint(reading, { plan: plan.hash, log, folder: stateFolder })
+export function storedCheckpoint(store: { get(key: Uint8Array): Uint8Array | undefined }): Checkpoint | null {
+  const bytes = store.get(checkpointKey)
+  return bytes === undefined ? null : (JSON.parse(Buffer.from(bytes).toString()) as Checkpoint)
+}
+
+/** How far the stream that carries a name has got in a checkpoint. */
+export function progressIn(
+  checkpoint: Checkpoint | null,
+  { stream, partition }: { readonly stream: string; readonly partition: number },
+): SourceProgress | null {
+  const track = checkpoint?.tracks.find(({ name, building }) => name === stream && !building)
+  return track?.sources.find((source) => source.partition === partition) ?? null
 }
 
 /** The same log for a reader with little room. */
