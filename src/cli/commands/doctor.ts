@@ -19,8 +19,7 @@ export function doctorCommand(): Command {
       `
 Changes nothing, and may run beside \`millrace dev\`. Each line is ok, a warning
 or a fault, with what to do. Exits with 0 when there is no fault, else with 1.
---deep reads the log from its start, and needs the memory of a whole state.
-state.`,
+--deep reads the log from its start, and needs the memory of a whole state.`,
     )
     .action(run)
 }
