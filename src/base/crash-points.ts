@@ -52,6 +52,21 @@ export const crashPoints = [
   'store.opened',
   'store.commit.begun',
   'store.commit.done',
+  // The engine. A checkpoint: its outputs, which come before it in the log, and what it no longer remembers.
+  'engine.outputs.begun',
+  'engine.outputs.flushed',
+  'engine.ids.expired',
+  // Another plan: a track of its own, everything held at one prefix, the takeover, what is left of the old one.
+  'engine.track.made',
+  'engine.gate.held',
+  'engine.gate.done',
+  'engine.takeover.merged',
+  'engine.sweep.begun',
+  'engine.sweep.deleted',
+  // Forgetting an entity; and making up for it after a crash that came before the next checkpoint.
+  'engine.forget.written',
+  'engine.forget.found',
+  'engine.forget.mended',
 ] as const
 
 export type CrashPoint = (typeof crashPoints)[number]

@@ -1,3 +1,4 @@
+import { reach } from '../base/crash-points.ts'
 import { decodeState } from '../kernel/state-codec.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -38,6 +39,8 @@ export async function forgetInStore(
     }
   }
   const mended: Checkpoint = { ...checkpoint, views, forgotten: forgotten.all.length }
+  reach('engine.forget.found')
   await store.write([...changes.values(), [checkpointKey, encodeCheckpoint(mended)]])
+  reach('engine.forget.mended')
   return mended
 }

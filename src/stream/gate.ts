@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { reach } from '../base/crash-points.ts'
 
 /** A source partition, and where it stands. */
 export type Standing = { readonly topic: string; readonly partition: number; readonly next: number }
@@ -41,7 +42,10 @@ export class Gate {
         await clock.sleep(1)
       }
       check()
-      return await work()
+      reach('engine.gate.held')
+      const done = await work()
+      reach('engine.gate.done')
+      return done
     } finally {
       this.open()
     }

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { reach } from '../base/crash-points.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import { partitionFor } from '../base/murmur2.ts'
 import type { Log, LogRecord, RecordInput } from '../log/log.ts'
@@ -146,10 +147,12 @@ export class Outputs {
    */
   async flush({ outputs, topics, aheadFrom }: TakenOutputs): Promise<Record<string, readonly number[]>> {
     const batches = inBatches(outputs)
+    reach('engine.outputs.begun')
     const results = await Promise.allSettled(
       batches.map(async ({ topic, partition, records }) => await this.#log.append(topic, partition, records)),
     )
     throwIfFailed(batches, results)
+    reach('engine.outputs.flushed')
     return Object.fromEntries(
       topics.map((topic) => [
         topic,

@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { assert } from '../base/assert.ts'
+import { reach } from '../base/crash-points.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { SeenIds } from '../kernel/verdict.ts'
 import type { RememberedId } from '../plan/intake.ts'
@@ -46,6 +47,7 @@ export class SeenIdSegments {
     const changes: StoreChange[] = []
     while (this.#segments[0] !== undefined && this.#segments[0].newestTs < oldestTs) {
       changes.push([idsKey(this.#place, this.#segments.shift()!.segment), null])
+      reach('engine.ids.expired')
     }
     if (added.length > 0) {
       assert(this.#next < segmentMax, 'segments of ids are numbered within 48 bits')

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { reach } from '../base/crash-points.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { ownedKinds, ownerIn, trackOwner } from './store-keys.ts'
 
@@ -16,7 +17,9 @@ export async function sweepStore(
   while (!signal.aborted) {
     const changes = findUnused(store, inUse)
     if (changes.length === 0) return
+    reach('engine.sweep.begun')
     await store.write(changes)
+    reach('engine.sweep.deleted')
     await clock.turn()
   }
 }

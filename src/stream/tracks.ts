@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { reach } from '../base/crash-points.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Log } from '../log/log.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
@@ -148,12 +149,14 @@ export class Tracks {
       const track = this.#make(stream, { number: this.#made, building, folds, progress: null, emit })
       this.#made += 1
       this.#all.push(track)
+      reach('engine.track.made')
       return [track]
     })
   }
 
   /** Drops the states of an entity's key. What was applied to them is forgotten. */
   forget(entity: string, key: Uint8Array): void {
+    reach('engine.forget.written')
     for (const { view, table, counts } of this.folds) {
       if (view.entity !== entity) continue
       const applied = table.forget(key)
@@ -190,6 +193,7 @@ export class Tracks {
       gone.push(track)
     }
     this.#all = this.#all.filter((track) => !gone.includes(track))
+    reach('engine.takeover.merged')
     return gone
   }
 
