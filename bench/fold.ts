@@ -47,14 +47,15 @@ async function foldWithMillrace(records: readonly LogRecord[]): Promise<number> 
   const plan = compilePlan([fraudFeatures])
   const store = openMemoryOnlineStore()
   const stream = plan.streams[0]!
-  const place = { track: 0, stream, topic: stream.topic, partition: 0 }
+  const place = { track: 0, stream, source: 'live', topic: stream.topic, partition: 0 } as const
   const task = new SourceTask(place, store, { next: 0, emitFrom: null, progress: null })
   const folds = stream.views.map((view) => ({
     view,
     table: new StateTable(view, store, Number.MAX_SAFE_INTEGER),
     counts: { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 },
+    first: null,
   }))
-  const targets = { folds, forgotten: new Forgotten(), outputs: new Outputs(neverWritten) }
+  const targets = { folds, forgotten: new Forgotten(), outputs: new Outputs(neverWritten), features: null }
   const startedAt = performance.now()
   for (const record of records) task.take(record, targets)
   const seconds = (performance.now() - startedAt) / 1_000

@@ -6,10 +6,11 @@ import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
 import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
 import type { Log, LogRecord } from '../log/log.ts'
+import { coveredFromTheStart } from '../plan/coverage.ts'
 import { undeclared } from '../plan/find.ts'
 import { readForgotten } from '../plan/forgotten.ts'
 import type { Plan } from '../plan/plan.ts'
-import { VectorReader } from '../serve/vector-reader.ts'
+import { type StateSource, VectorReader } from '../serve/vector-reader.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
 import { logHistory } from '../dataset/history.ts'
 import { deadLetterTopic, lateTopic } from '../plan/topics.ts'
@@ -99,10 +100,18 @@ export type ExplainOptions = {
   readonly onRead?: (count: number) => void
 }
 
+/** For a reader that is only asked about names and keys. */
+const noStates: StateSource = {
+  state: () => null,
+  prefix: () => [],
+  historyPrefix: () => null,
+  coveredFrom: () => coveredFromTheStart,
+}
+
 /** One value of one entity, recomputed from the log with every event behind it. `view` may be a service of the view. */
 export async function explainFromLog(options: ExplainOptions): Promise<ValueExplanation> {
   const { plan, log, asOf, feature, clock = systemClock, onRead = () => undefined } = options
-  const reader = new VectorReader(plan, { state: () => null, prefix: () => [] }, clock)
+  const reader = new VectorReader(plan, noStates, clock)
   const views = reader.viewsOf(options.view)
   const view = views.find(({ features }) => features.some(({ name }) => name === feature))
   if (view === undefined) {

@@ -3,7 +3,7 @@ import { MillraceError } from '../base/faults.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import { applyEvent, copyState, type KeyState, makeKeyState } from '../kernel/key-state.ts'
-import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
+import { withCoverage } from '../plan/coverage.ts'
 import { type FeatureStatus, readView } from '../plan/finish-view.ts'
 import { streamOf, viewsOf } from '../plan/find.ts'
 import { inspect } from '../plan/intake.ts'
@@ -18,9 +18,9 @@ export type StateSource = {
   /** Next offset per partition of a stream. */
   prefix(stream: string): readonly number[]
   /** The same of the topic that holds the stream's history; null: it has none. */
-  readonly historyPrefix?: (stream: string) => readonly number[] | null
+  historyPrefix(stream: string): readonly number[] | null
   /** First instant from which on the states of a view know every event. */
-  readonly coveredFrom?: (view: ViewPlan) => number
+  coveredFrom(view: ViewPlan): number
   /** Whether an event of this id was accepted, as far as ids are remembered: it is in the states already. */
   readonly accepted?: (stream: string, id: string | number) => boolean
 }
@@ -83,7 +83,7 @@ export class VectorReader {
     const status: FeatureStatus[] = []
     const ageMs: (number | null)[] = []
     for (const { view, state } of withAdded) {
-      const from = this.#source.coveredFrom?.(view) ?? coveredFromTheStart
+      const from = this.#source.coveredFrom(view)
       const finished = withCoverage(view, readView(view, state, asOf), { t: asOf, coveredFrom: from })
       values.push(...finished.values)
       status.push(...finished.status)
@@ -105,7 +105,7 @@ export class VectorReader {
     const streams = new Set(views.map(({ stream }) => stream))
     return Object.fromEntries(
       [...streams].flatMap((stream): [string, readonly number[]][] => {
-        const past = this.#source.historyPrefix?.(stream) ?? null
+        const past = this.#source.historyPrefix(stream)
         const own: [string, readonly number[]] = [stream, this.#source.prefix(stream)]
         return past === null ? [own] : [own, [historyPrefixName(stream), past]]
       }),

@@ -1,4 +1,5 @@
 import { MillraceError } from '../base/faults.ts'
+import type { FirstRetained } from '../plan/coverage.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import { checkpointKey } from './store-keys.ts'
 
@@ -43,6 +44,8 @@ export type Checkpoint = {
   readonly tracksMade: number
   /** By the view's fingerprint. */
   readonly views: Readonly<Record<string, ViewCounts>>
+  /** By the view's fingerprint, for those that were begun when the beginning of their topic was gone. */
+  readonly cutOff?: Readonly<Record<string, FirstRetained>>
   /** How many records of the topic of forgotten entities have had their effect. */
   readonly forgotten: number
   /** Output topic → end offset per partition; records from there on may belong to work that is done again. */

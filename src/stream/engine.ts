@@ -6,13 +6,11 @@ import { type Forgotten, type ForgottenEntity, forgottenKey, forgottenTopic, rea
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { type Checkpoint, checkpointVersion, encodeCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { createTopics } from './create-topics.ts'
-import { emitParts } from './emit-parts.ts'
+import { type Emission, restoreEmission } from './emission.ts'
 import { faultOf, partitionHalted, sourcesOf } from './engine-faults.ts'
 import type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition, Target } from './engine-types.ts'
-import { FeatureEvents, featureTopicsOf } from './feature-events.ts'
 import { forgetInStore } from './forget-in-store.ts'
 import { furthest, Gate, type Limits, placeOf, prefixesOf } from './gate.ts'
-import { Outputs } from './outputs.ts'
 import type { SourceTask } from './source-task.ts'
 import { checkpointKey } from './store-keys.ts'
 import { sweepStore } from './sweep-store.ts'
@@ -51,8 +49,7 @@ export class Engine {
   readonly #halted = new Map<string, HaltedPartition>()
   readonly #running = new Set<Promise<void>>()
   #tracks!: Tracks
-  #outputs!: Outputs
-  #features!: FeatureEvents
+  #emission!: Emission
   #forgotten!: Forgotten
   #serving!: Plan
   #previous: Plan | null = null
@@ -166,9 +163,11 @@ export class Engine {
       .served(this.#serving)
       .map(({ topic, partition }) => ({ topic, partition, end: log.end(topic, partition) }))
     for (const place of ends) {
-      // Looked up each time: a recovery makes new tasks.
-      const next = (): number =>
-        this.#tracks.served(this.#serving).find((task) => placeOf(task) === placeOf(place))?.next ?? place.end
+      // Looked up each time: a recovery makes new tasks. Several streams may read one topic: the last of them counts.
+      const next = (): number => {
+        const there = this.#tracks.served(this.#serving).filter((task) => placeOf(task) === placeOf(place))
+        return there.length === 0 ? place.end : Math.min(...there.map((task) => task.next))
+      }
       while (this.#broken || next() !== place.end) {
         this.#throwIfStopped()
         const halted = this.#halted.get(placeOf(place))
@@ -305,9 +304,8 @@ export class Engine {
     await this.#sweep()
     if (checkpoint === null) await this.#tracks.add(plan, null)
     else await this.#aim(plan)
-    this.#outputs = new Outputs(log, featureTopicsOf(this.#serving))
-    await this.#outputs.restore(checkpoint?.outputs ?? {}, this.#tracks.nextOffsetOf)
-    this.#features = FeatureEvents.restore(this.#serving, emitParts(this.#tracks, this.#outputs, log), store)
+    const parts = { tracks: this.#tracks, log, store }
+    this.#emission = await restoreEmission(this.#serving, parts, checkpoint?.outputs ?? {})
     for (const lost of this.#tracks.beyondLog()) this.#haltPartition(lost)
     this.#broken = false
   }
@@ -423,8 +421,7 @@ export class Engine {
 
   /** Whether all went well. */
   #take(track: Track, task: SourceTask, records: readonly LogRecord[]): boolean {
-    const [forgotten, outputs, features] = [this.#forgotten, this.#outputs, this.#features]
-    const targets = { folds: track.folds, forgotten, outputs, features }
+    const targets = { folds: track.folds, forgotten: this.#forgotten, ...this.#emission }
     try {
       for (const record of records) {
         assert(record.offset >= task.next, 'records come in offset order')
@@ -452,7 +449,7 @@ export class Engine {
     let [states, ids] = [0, 0]
     for (const { table } of this.#tracks.folds) states += table.dirtyCount
     for (const { newIdCount } of this.#tracks.tasks) ids += newIdCount
-    const bytes = this.#outputs.pendingBytes
+    const bytes = this.#emission.outputs.pendingBytes
     return Math.max(states / waitingStatesMax, ids / waitingIdsMax, bytes / waitingBytesMax)
   }
 
@@ -501,7 +498,7 @@ export class Engine {
     this.#serving = plan
     gone.push(...this.#tracks.keep(this.#needed()))
     this.#tracks.serve(plan)
-    this.#features.serve(plan)
+    this.#emission.features.serve(plan)
     this.#drop(gone)
     this.#progressed = true
     this.#options.observer?.takeover?.(plan, prefixesOf(this.#tracks.served(plan)))
@@ -547,8 +544,8 @@ export class Engine {
     const startedAt = clock.elapsed()
     // From here to the first await nothing else runs: all of this is one prefix.
     this.#progressed = false
-    const changes = this.#features.takeChanges()
-    const taken = this.#outputs.take(this.#tracks.nextOffsetOf)
+    const changes = this.#emission.features.takeChanges()
+    const taken = this.#emission.outputs.take(this.#tracks.nextOffsetOf)
     for (const { table } of this.#tracks.folds) changes.push(...table.takeChanges())
     for (const task of this.#tracks.tasks) changes.push(...task.takeIdChanges())
     const views = this.#tracks.folds.map(({ view, counts }) => [view.fingerprint, { ...counts }] as const)
@@ -565,7 +562,7 @@ export class Engine {
       forgotten: this.#forgotten.all.length,
     } as const
 
-    const outputs = await this.#outputs.flush(taken)
+    const outputs = await this.#emission.outputs.flush(taken)
     const checkpoint: Checkpoint = { ...cut, outputs }
     changes.push([checkpointKey, encodeCheckpoint(checkpoint)])
     await store.write(changes)

@@ -70,7 +70,7 @@ export class FeatureEvents {
     this.#ofStream = groupValues(made, ({ stream }) => stream.name)
   }
 
-  /** Whether any view emits. Nothing else needs to be called while none does. */
+  /** Whether any view emits. While none does, nothing has to be told of what arrives and is applied. */
   get isActive(): boolean {
     return this.#perEvent.size > 0 || this.#intervals.size > 0
   }

@@ -1,19 +1,29 @@
 import type { LogRecord } from '../log/log.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
-import { Intake, type RememberedId } from '../plan/intake.ts'
+import type { FirstRetained } from '../plan/coverage.ts'
+import { Intake, type RememberedId, type SourceKind } from '../plan/intake.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { SourceProgress, VerdictCounts, ViewCounts } from './checkpoint.ts'
+import type { FeatureEvents } from './feature-events.ts'
 import type { Outputs } from './outputs.ts'
 import { SeenIdSegments } from './seen-ids.ts'
 import type { StateTable } from './state-table.ts'
 
 /** The states of a view, and what became of the events that came to it. */
-export type ViewFold = { view: ViewPlan; readonly table: StateTable; readonly counts: ViewCounts }
+export type ViewFold = {
+  view: ViewPlan
+  readonly table: StateTable
+  readonly counts: ViewCounts
+  /** Where its stream's own topic began when the view was begun; null: with its very first records. */
+  first: FirstRetained | null
+}
 
 export type SourcePlace = {
   readonly track: number
   readonly stream: StreamPlan
+  /** Which of the stream's two topics it is. */
+  readonly source: SourceKind
   readonly topic: string
   readonly partition: number
 }
@@ -23,6 +33,8 @@ export type Targets = {
   readonly folds: readonly ViewFold[]
   readonly forgotten: Forgotten
   readonly outputs: Outputs
+  /** Told of everything that finished values come of. */
+  readonly features: FeatureEvents | null
 }
 
 /**
@@ -32,6 +44,7 @@ export type Targets = {
 export class SourceTask {
   /** Another one only of the same fingerprint: when the stream was renamed. */
   stream: StreamPlan
+  readonly source: SourceKind
   readonly topic: string
   readonly partition: number
   /** Rejections from this offset on go to the output topics; null: none do. */
@@ -47,15 +60,17 @@ export class SourceTask {
     store: OnlineStore,
     from: { next: number; emitFrom: number | null; progress: SourceProgress | null },
   ) {
-    const { track, stream, topic, partition } = place
+    const { track, stream, source, topic, partition } = place
     this.stream = stream
+    this.source = source
     this.topic = topic
     this.partition = partition
     this.emitFrom = from.emitFrom
-    this.#ids = new SeenIdSegments({ track, topic: 0, partition })
+    this.#ids = new SeenIdSegments({ track, topic: source === 'live' ? 0 : 1, partition })
     this.#intake = new Intake(stream, partition, {
       watermark: from.progress?.watermark ?? -1,
       seen: this.#ids.restore(store),
+      source,
     })
     this.#counts = from.progress === null ? makeCounts() : { ...from.progress.counts }
     this.#next = from.next
@@ -70,6 +85,11 @@ export class SourceTask {
     return this.#intake.watermark
   }
 
+  /** Of a partition of a history: whether its end mark was taken. */
+  get complete(): boolean {
+    return this.#intake.complete
+  }
+
   get counts(): Readonly<VerdictCounts> {
     return this.#counts
   }
@@ -78,13 +98,19 @@ export class SourceTask {
     return this.#newIds.length
   }
 
-  take(record: LogRecord, { folds, forgotten, outputs }: Targets): void {
+  take(record: LogRecord, { folds, forgotten, outputs, features }: Targets): void {
     const { stream, topic, partition } = this
     const counts = this.#counts
-    const taken = this.#intake.take(record)
     this.#next = record.offset + 1
+    if (this.#intake.takeMark(record)) return
+    const taken = this.#intake.take(record)
     counts.records += 1
     counts[taken.verdict] += 1
+    const emits = this.emitFrom !== null && record.offset >= this.emitFrom
+    // What happened before the hand-over point is no news: only what came of it is served.
+    const telling = emits && this.source === 'live' && features?.isActive === true ? features : null
+    const { timestampMs, offset } = record
+    telling?.arrived({ stream: stream.name, topic, partition, timestampMs, watermark: this.#intake.watermark })
     switch (taken.verdict) {
       case 'accepted':
         if (this.#intake.remembered !== null) this.#newIds.push(this.#intake.remembered)
@@ -97,6 +123,8 @@ export class SourceTask {
           } else {
             own.applied += 1
             table.apply(projected.key, projected.event)
+            const { key, event } = projected
+            telling?.applied(view.fingerprint, { key, ts: event.ts }, { stream: stream.name, topic, partition, offset })
           }
         }
         return
@@ -105,8 +133,7 @@ export class SourceTask {
         return
       case 'late':
       case 'refused':
-        if (this.emitFrom === null || record.offset < this.emitFrom) return
-        outputs.add({ stream: stream.name, topic, partition, record, why: taken })
+        if (emits) outputs.add({ stream: stream.name, topic, partition, record, why: taken })
     }
   }
 
@@ -123,7 +150,7 @@ export class SourceTask {
 
   /** Changes to the remembered ids since the last call. */
   takeIdChanges(): StoreChange[] {
-    const changes = this.#ids.changes(this.#newIds, this.#intake.watermark - this.stream.rules.dedupeMs)
+    const changes = this.#ids.changes(this.#newIds, this.#intake.forgetsBefore)
     this.#newIds = []
     return changes
   }

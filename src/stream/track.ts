@@ -32,6 +32,16 @@ export class Track {
     for (const task of this.tasks) task.stream = stream
   }
 
+  /** The tasks of the stream's own topic. */
+  get liveTasks(): readonly SourceTask[] {
+    return this.tasks.filter(({ source }) => source === 'live')
+  }
+
+  /** Whether all of the stream's history was taken, up to its end marks. */
+  get historyComplete(): boolean {
+    return this.tasks.every(({ source, complete }) => source === 'live' || complete)
+  }
+
   get accepted(): number {
     return this.tasks.reduce((sum, { counts }) => sum + counts.accepted, 0)
   }

@@ -2,7 +2,10 @@ import { assert } from '../base/assert.ts'
 import { reach } from '../base/crash-points.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Log } from '../log/log.ts'
+import { coveredFrom, type FirstRetained, firstRetained } from '../plan/coverage.ts'
+import type { SourceKind } from '../plan/intake.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
+import { instantMsEnd } from '../schema/instant.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import type { Checkpoint, TrackProgress, ViewCounts } from './checkpoint.ts'
 import type { HaltedPartition } from './engine-types.ts'
@@ -35,7 +38,9 @@ export class Tracks {
       if (stream === undefined) continue
       const folds = progress.views.flatMap((fingerprint) => {
         const view = findView(plans, fingerprint)
-        return view === null ? [] : [tracks.#fold(view, checkpoint!.views[fingerprint]!)]
+        if (view === null) return []
+        const { views, cutOff = {} } = checkpoint!
+        return [tracks.#fold(view, views[fingerprint]!, cutOff[fingerprint] ?? null)]
       })
       if (progress.building && folds.length === 0) continue
       tracks.#all.push(tracks.#make(stream, { number: progress.track, building: progress.building, folds, progress }))
@@ -80,6 +85,12 @@ export class Tracks {
       const building = this.#all.find((one) => one.stream.fingerprint === stream.fingerprint)
       return (this.live(stream) ?? building)?.tasks ?? []
     })
+  }
+
+  /** Next offset per partition of one topic of a stream that is served; null: it has none. */
+  prefix(plan: Plan, stream: string, source: SourceKind): number[] | null {
+    const tasks = this.served(plan).filter((task) => task.stream.name === stream && task.source === source)
+    return tasks.length === 0 ? null : tasks.map(({ next }) => next)
   }
 
   /** Records still to be read, by all tasks together; infinite when one that stopped is behind another. */
@@ -133,18 +144,30 @@ export class Tracks {
   }
 
   /**
-   * Adds what a plan needs and is not there yet, each at the log's start. Gives the new tracks. The rejections of a
-   * stream that takes the place of one of `serving` go out only once it has taken it: until then the other's do.
+   * Adds what a plan needs and is not there yet, each at the log's start, and notes where that is by now: before
+   * anything is read. The rejections of a stream that takes the place of one of `serving` go out only once it has taken
+   * it: until then the other's do.
    */
-  add(plan: Plan, serving: Plan | null): Track[] {
+  async add(plan: Plan, serving: Plan | null): Promise<void> {
+    for (const track of this.#add(plan, serving)) {
+      const first = await firstRetained(this.#stores.log, track.stream.topic, track.liveTasks.length)
+      for (const fold of track.folds) fold.first = first
+    }
+  }
+
+  #add(plan: Plan, serving: Plan | null): Track[] {
     return plan.streams.flatMap((stream) => {
       const missing = new Map(
         stream.views.filter((view) => this.fold(view) === null).map((view) => [view.fingerprint, view]),
       )
       const known = this.#all.some((track) => track.stream.fingerprint === stream.fingerprint)
       if (known && missing.size === 0) return []
-      const folds = [...missing.values()].map((view) => this.#fold(view, makeViewCounts()))
-      const emit = !known && (serving === null || !replaces(stream, plan, serving))
+      const folds = [...missing.values()].map((view) => this.#fold(view, makeViewCounts(), null))
+      const emit = {
+        live: !known && (serving === null || !replaces(stream, plan, serving)),
+        // What nobody who is served reads, nobody else tells of.
+        history: !known && serving?.streams.every((one) => one.history?.topic !== stream.history?.topic) !== false,
+      }
       const building = serving !== null
       const track = this.#make(stream, { number: this.#made, building, folds, progress: null, emit })
       this.#made += 1
@@ -222,9 +245,27 @@ export class Tracks {
     }
   }
 
-  #fold(view: ViewPlan, counts: ViewCounts): ViewFold {
+  /** First instant from which on the states of a view know every event. */
+  coveredFrom(view: ViewPlan): number {
+    for (const track of this.#all) {
+      for (const fold of track.folds) {
+        if (fold.view.fingerprint !== view.fingerprint) continue
+        // A view that is being built reads the same history as those that are there.
+        return coveredFrom(track.stream, { live: fold.first, historyComplete: track.historyComplete })
+      }
+    }
+    return instantMsEnd
+  }
+
+  /** For a checkpoint: which views lack the beginning of their topic. */
+  cutOff(): Pick<Checkpoint, 'cutOff'> {
+    const found = this.folds.flatMap(({ view, first }) => (first === null ? [] : [[view.fingerprint, first] as const]))
+    return found.length === 0 ? {} : { cutOff: Object.fromEntries(found) }
+  }
+
+  #fold(view: ViewPlan, counts: ViewCounts, first: FirstRetained | null): ViewFold {
     const { store, keysMax } = this.#stores
-    return { view, table: new StateTable(view, store, keysMax), counts: { ...counts } }
+    return { view, table: new StateTable(view, store, keysMax), counts: { ...counts }, first }
   }
 
   #make(
@@ -234,22 +275,30 @@ export class Tracks {
       building: boolean
       folds: readonly ViewFold[]
       progress: TrackProgress | null
-      emit?: boolean
+      emit?: Readonly<Record<SourceKind, boolean>>
     },
   ): Track {
     const { log, store } = this.#stores
-    const topic = log.topics().find((one) => one.topic === stream.topic)
-    assert(topic !== undefined, 'every source topic exists')
-    const tasks = Array.from({ length: topic.partitions }, (_, partition) => {
-      const progress =
-        from.progress?.sources.find((one) => one.topic === stream.topic && one.partition === partition) ?? null
-      const next = progress?.next ?? log.start(stream.topic, partition)
-      const emitFrom = progress === null ? (from.emit === true ? 0 : null) : progress.emitFrom
-      const place = { track: from.number, stream, topic: stream.topic, partition }
-      return new SourceTask(place, store, { next, emitFrom, progress })
+    const tasks = sourcesOf(stream).flatMap(({ source, topic }) => {
+      const found = log.topics().find((one) => one.topic === topic)
+      assert(found !== undefined, 'every source topic exists')
+      return Array.from({ length: found.partitions }, (_, partition) => {
+        const progress =
+          from.progress?.sources.find((one) => one.topic === topic && one.partition === partition) ?? null
+        const next = progress?.next ?? log.start(topic, partition)
+        const emitFrom = progress === null ? (from.emit?.[source] === true ? 0 : null) : progress.emitFrom
+        const place = { track: from.number, stream, source, topic, partition }
+        return new SourceTask(place, store, { next, emitFrom, progress })
+      })
     })
     return new Track({ number: from.number, tasks, folds: from.folds, building: from.building })
   }
+}
+
+/** The topics that a stream is read from, its own first. */
+function sourcesOf({ topic, history }: StreamPlan): { readonly source: SourceKind; readonly topic: string }[] {
+  const live = { source: 'live', topic } as const
+  return history === null ? [live] : [live, { source: 'history', topic: history.topic }]
 }
 
 /** Whether a stream of a plan comes in the place of one that is served: of its name, or of a topic that it leaves. */

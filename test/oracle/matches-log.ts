@@ -8,13 +8,23 @@ import type { FeatureView } from '../../src/definition/feature-view.ts'
 import type { Stream } from '../../src/definition/stream.ts'
 import type { KeyState } from '../../src/kernel/key-state.ts'
 import type { Log, LogRecord } from '../../src/log/log.ts'
+import { type ForgottenEntity, forgottenKey, forgottenTopic } from '../../src/plan/forgotten.ts'
 import { readView } from '../../src/plan/finish-view.ts'
 import type { Plan, ViewPlan } from '../../src/plan/plan.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
 import type { EngineCounts } from '../../src/stream/engine.ts'
 import { deadLetterTopic, lateTopic } from '../../src/plan/topics.ts'
 import { readRejection } from '../../src/stream/outputs.ts'
-import { evaluate, naiveEvents, type NaiveEvent, naiveKey, naiveRead, naiveVerdicts, type Value } from './naive.ts'
+import {
+  evaluate,
+  historyPartition,
+  naiveEvents,
+  type NaiveEvent,
+  naiveKey,
+  naiveRead,
+  naiveVerdicts,
+  type Value,
+} from './naive.ts'
 
 export type Subject = {
   readonly plan: Plan
@@ -34,6 +44,7 @@ export async function assertMatchesLog(subject: Subject, instantsMs: readonly nu
   const tally: Tally = { records: 0, keys: 0, values: 0, deadLetters: 0, late: 0 }
   const streams = new Set(subject.views.map(({ from }) => from))
   const rejected = { refused: [] as string[], late: [] as string[] }
+  const forgettings = await readForgettings(subject.log)
   for (const stream of streams) {
     const judged = await judge(subject, stream)
     rejected.refused.push(...judged.rejected.refused)
@@ -41,8 +52,9 @@ export async function assertMatchesLog(subject: Subject, instantsMs: readonly nu
     tally.records += judged.records
     for (const view of subject.views) {
       if (view.from !== stream) continue
-      assertViewCounts(subject, view, judged.accepted)
-      assertValues(subject, view, { accepted: judged.accepted, instantsMs, tally })
+      const forgotten = forgottenOf(view, judged.accepted, forgettings)
+      assertViewCounts(subject, view, { accepted: judged.accepted, forgotten })
+      assertValues(subject, view, { accepted: judged.accepted, forgotten, instantsMs, tally })
     }
   }
   await assertOutput(subject.log, deadLetterTopic, rejected.refused)
@@ -68,27 +80,54 @@ type Judged = {
 }
 
 /** Judges one stream as the naive model does, and holds the engine's counters against it. */
-async function judge({ log, engine }: Subject, stream: Stream): Promise<Judged> {
-  const partitions = log.topics().find(({ topic }) => topic === stream.topic)!.partitions
+async function judge(subject: Subject, stream: Stream): Promise<Judged> {
+  const own = await judgeTopic(subject, stream, { topic: stream.topic, numberOf: (partition) => partition })
+  if (stream.history === undefined) return own
+  const topic = stream.history.topic ?? `history.${stream.topic}`
+  const past = await judgeTopic(subject, stream, { topic, numberOf: historyPartition })
+  return {
+    records: own.records + past.records,
+    accepted: [...past.accepted, ...own.accepted],
+    rejected: {
+      refused: [...past.rejected.refused, ...own.rejected.refused],
+      late: [...past.rejected.late, ...own.rejected.late],
+    },
+  }
+}
+
+type Topic = { readonly topic: string; readonly numberOf: (partition: number) => number }
+
+async function judgeTopic({ log, engine }: Subject, stream: Stream, { topic, numberOf }: Topic): Promise<Judged> {
+  const { partitions } = log.topics().find((one) => one.topic === topic)!
   const accepted: NaiveEvent[] = []
   const rejected = { refused: [] as string[], late: [] as string[] }
   let total = 0
   for (let partition = 0; partition < partitions; partition++) {
-    const records = (await readPartition(log, stream.topic, partition)).map((record) => ({ ...record, partition }))
+    const all = (await readPartition(log, topic, partition)).map((record) => ({
+      ...record,
+      partition: numberOf(partition),
+    }))
+    const marked = all.findIndex(isMark)
+    assert.ok(marked < 0 || marked === all.length - 1, 'nothing follows the end mark of a history')
+    const records = marked < 0 ? all : all.slice(0, marked)
     total += records.length
     const judged = naiveVerdicts(stream, records)
     accepted.push(...judged.accepted)
     const counts = { records: records.length, accepted: 0, duplicate: 0, late: 0, refused: 0 }
     judged.verdicts.forEach((verdict, index) => {
       counts[verdict] += 1
-      if (verdict === 'refused' || verdict === 'late') rejected[verdict].push(describe(stream, records[index]!))
+      if (verdict === 'refused' || verdict === 'late')
+        rejected[verdict].push(describe(stream, { ...records[index]!, topic, partition }))
     })
-    const found = engine.counts.sources.find((one) => one.stream === stream.name && one.partition === partition)
+    const found = engine.counts.sources.find(
+      (one) => one.stream === stream.name && one.topic === topic && one.partition === partition,
+    )
     assert.ok(found !== undefined)
-    const where = `counters of ${stream.name}/${partition}`
+    const where = `counters of ${stream.name}, ${topic}/${partition}`
     assert.deepEqual({ ...found, ...counts }, found, where)
-    assert.equal(found.next, log.end(stream.topic, partition), where)
-    assert.equal(found.watermark, Math.max(-1, ...judged.accepted.map(({ ts }) => ts)), where)
+    assert.equal(found.next, log.end(topic, partition), where)
+    const newest = Math.max(-1, ...judged.accepted.map(({ ts }) => ts))
+    assert.equal(found.watermark, marked < 0 ? newest : Date.parse(stream.history!.until), where)
     assert.equal(found.conflicts, countConflicts(stream, { records, ...judged }), where)
   }
   return { records: total, accepted, rejected }
@@ -121,29 +160,71 @@ function countConflicts(
   return conflicts
 }
 
-function assertViewCounts({ engine }: Subject, view: FeatureView, accepted: readonly NaiveEvent[]): void {
+async function readForgettings(log: Log): Promise<readonly ForgottenEntity[]> {
+  if (!log.topics().some(({ topic }) => topic === forgottenTopic)) return []
+  const records = await readPartition(log, forgottenTopic, 0)
+  return records.map(({ value }) => JSON.parse(Buffer.from(value!).toString()) as ForgottenEntity)
+}
+
+/** Those whose entity was forgotten after they were in the log. */
+function forgottenOf(
+  view: FeatureView,
+  accepted: readonly NaiveEvent[],
+  forgettings: readonly ForgottenEntity[],
+): ReadonlySet<NaiveEvent> {
+  const own = forgettings.filter(({ entity }) => entity === view.entity.name)
+  const forgotten = new Set<NaiveEvent>()
+  if (own.length === 0) return forgotten
+  const kinds = Object.keys(view.entity.keys).map((name) => view.from.fields[view.keys[name]!]!.kind)
+  for (const event of accepted) {
+    const key = naiveKey(view, event.row)
+    if (key === null) continue
+    const hash = forgottenKey(encodeKey(kinds, key as string[]))
+    const reaches = ({ key: other, prefix }: ForgottenEntity): boolean =>
+      other === hash && event.offset < (prefix[view.from.topic]?.[event.partition] ?? 0)
+    if (own.some(reaches)) forgotten.add(event)
+  }
+  return forgotten
+}
+
+function assertViewCounts(
+  { engine }: Subject,
+  view: FeatureView,
+  { accepted, forgotten }: { accepted: readonly NaiveEvent[]; forgotten: ReadonlySet<NaiveEvent> },
+): void {
   const expected = { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 }
-  for (const { row } of accepted) {
+  for (const event of accepted) {
+    const { row } = event
     const passes = view.where === null || evaluate(view.where, (leaf) => row[(leaf as { name: string }).name]!) === true
-    expected[naiveKey(view, row) === null ? 'unkeyed' : passes ? 'applied' : 'filtered'] += 1
+    const outcome = naiveKey(view, row) === null ? 'unkeyed' : passes ? 'applied' : 'filtered'
+    expected[outcome === 'applied' && forgotten.has(event) ? 'forgotten' : outcome] += 1
   }
   assert.deepEqual(engine.counts.views[view.name], expected, `counters of view ${view.name}`)
 }
 
 type Values = {
   readonly accepted: readonly NaiveEvent[]
+  readonly forgotten: ReadonlySet<NaiveEvent>
   readonly instantsMs: readonly number[]
   readonly tally: Tally
 }
 
-function assertValues({ plan, engine }: Subject, view: FeatureView, { accepted, instantsMs, tally }: Values): void {
+function assertValues(
+  { plan, engine }: Subject,
+  view: FeatureView,
+  { accepted, forgotten, instantsMs, tally }: Values,
+): void {
   const compiled = plan.views.find(({ name }) => name === view.name)!
   // The model scans all events for every key; it is given those of the key only, and filters them once more.
   const byKey = Map.groupBy(accepted, ({ row }) => JSON.stringify(naiveKey(view, row)))
   for (const [text, ofKey] of byKey) {
     const key = JSON.parse(text) as Value[] | null
     if (key === null) continue
-    const events = naiveEvents(view, ofKey, key)
+    const events = naiveEvents(
+      view,
+      ofKey.filter((event) => !forgotten.has(event)),
+      key,
+    )
     const state = engine.state(compiled, encodeKey(kindsOf(compiled), key as string[]))
     assert.equal(state?.applied ?? 0, events.length, `events of ${view.name} ${text}`)
     const newest = events.at(-1)?.ts ?? Math.max(...ofKey.map(({ ts }) => ts))
@@ -187,8 +268,14 @@ async function assertOutput(log: Log, topic: string, expected: readonly string[]
   assert.deepEqual({ topic, doubled, lost, strange }, { topic, doubled: [], lost: [], strange: [] })
 }
 
-function describe(stream: Stream, { partition, offset, timestampMs, value }: SourceRecord): string {
-  return `${stream.name} ${stream.topic}/${partition}@${offset} ${timestampMs} ${value === null ? null : hex(value)}`
+function isMark({ value, headers }: LogRecord): boolean {
+  return value === null && headers.some(([name]) => name === 'millrace.history-complete')
+}
+
+type Place = SourceRecord & { readonly topic: string }
+
+function describe(stream: Stream, { topic, partition, offset, timestampMs, value }: Place): string {
+  return `${stream.name} ${topic}/${partition}@${offset} ${timestampMs} ${value === null ? null : hex(value)}`
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

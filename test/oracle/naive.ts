@@ -9,6 +9,8 @@ import type { Field } from '../../src/schema/field.ts'
 import { add, divide, type Fraction, fractionOf, multiply, round, roundRoot, subtract } from './exact.ts'
 
 export type Value = string | number | boolean | null | readonly Value[]
+/** Partitions of a history have negative numbers, which puts their events first among those without an id. */
+export const historyPartition = (partition: number): number => partition - 1024
 export type NaiveRecord = {
   partition: number
   offset: number
@@ -46,9 +48,12 @@ export function naiveVerdicts(
     const id = stream.id === null ? null : row[stream.id]!
     const before = accepted.filter(({ partition }) => partition === record.partition)
     const watermark = Math.max(-1, ...before.map((event) => event.ts))
-    const seen = before.some((event) => event.id === id && watermark - event.ts <= ms(stream.dedupe))
+    const imported = record.partition < 0
+    const seen = before.some((event) => event.id === id && (imported || watermark - event.ts <= ms(stream.dedupe)))
     if (id !== null && seen) return 'duplicate'
-    if (ts < watermark - ms(stream.lateness)) return 'late'
+    if (!imported && ts < watermark - ms(stream.lateness)) return 'late'
+    if (stream.history !== undefined && imported !== ts < Date.parse(stream.history.until)) return 'late'
+    if (imported && ts < Date.parse(stream.history?.from ?? '1970-01-01T00:00:00Z')) return 'late'
     accepted.push({ row, ts, id, partition: record.partition, offset: record.offset })
     return 'accepted'
   }

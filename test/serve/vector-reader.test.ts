@@ -55,6 +55,8 @@ function readerAfter(known: Uint8Array): VectorReader {
     state: (view: { name: string }, key: Uint8Array) =>
       states.get(`${view.name} ${Buffer.from(key).toString('hex')}`) ?? null,
     prefix: () => [1],
+    historyPrefix: () => null,
+    coveredFrom: () => Number.NEGATIVE_INFINITY,
     accepted: (name: string, id: string | number) => name === 'orders' && id === inspected.row[0],
   }
   return new VectorReader(plan, source, makeManualClock(atMs + 1_000))
