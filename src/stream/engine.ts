@@ -16,17 +16,13 @@ import { checkpointKey } from './store-keys.ts'
 import { sweepStore } from './sweep-store.ts'
 import type { Track } from './track.ts'
 import { Tracks } from './tracks.ts'
+import { waiting } from './waiting.ts'
 
 export type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition }
 
 const readBytesMax = 1024 * 1024
 /** Records folded before others get a turn. */
 const sliceRecords = 512
-/** A checkpoint starts early when this much waits for it; reading pauses at twice as much. */
-const waitingStatesMax = 50_000
-/** New ids to remember: few keys can have many. */
-const waitingIdsMax = 50_000
-const waitingBytesMax = 16 * 1024 * 1024
 /** Everything is held still for a takeover only when no new view is further behind than this. */
 const nearRecords = 4_096
 /** How often it is looked whether that is so. */
@@ -440,17 +436,9 @@ export class Engine {
   /** Lets others run; and waits for checkpoints while too much is waiting for one. */
   async #makeRoom(signal: AbortSignal): Promise<void> {
     await this.#options.clock.turn()
-    while (this.#waiting() >= 2 && !signal.aborted) await this.#checkpointUnlessStopped()
-    if (this.#waiting() >= 1) this.#wake()
-  }
-
-  /** How full what waits for the next checkpoint is: 1 is the limit. */
-  #waiting(): number {
-    let [states, ids] = [0, 0]
-    for (const { table } of this.#tracks.folds) states += table.dirtyCount
-    for (const { newIdCount } of this.#tracks.tasks) ids += newIdCount
-    const bytes = this.#emission.outputs.pendingBytes
-    return Math.max(states / waitingStatesMax, ids / waitingIdsMax, bytes / waitingBytesMax)
+    const fullness = (): number => waiting(this.#tracks, this.#emission)
+    while (fullness() >= 2 && !signal.aborted) await this.#checkpointUnlessStopped()
+    if (fullness() >= 1) this.#wake()
   }
 
   /** Waits until the new views of a plan are near, holds everything at one prefix, and changes the plan there. */
