@@ -1,27 +1,52 @@
 import type { Clock } from '../base/clock.ts'
 import { reach } from '../base/crash-points.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-import { ownedKinds, ownerIn, trackOwner } from './store-keys.ts'
+import { type Checkpoint, encodeCheckpoint } from './checkpoint.ts'
+import { checkpointKey, ownedKinds, ownerIn, trackOwner } from './store-keys.ts'
 
 export type InUse = { readonly views: ReadonlySet<string>; readonly tracks: ReadonlySet<number> }
 
 /** Entries that one write deletes: few enough that a checkpoint never waits long behind it. */
 const deletedAtOnceMax = 2_000
 
-/** Deletes what belongs to no view and no track in use. Done again after a crash, so that it needs no memory of its own. */
+/**
+ * Deletes what belongs to no view and no track in use. Done again after a crash, so that it needs no memory of its own.
+ *
+ * The checkpoint in the store may still speak of it, as one of other definitions does. In one write with the first
+ * deletions it ceases to: after a crash those definitions would otherwise be taken up where it stands, without the
+ * states. So no checkpoint may be on its way when this is called; later ones speak only of what is in use.
+ */
 export async function sweepStore(
   store: OnlineStore,
   inUse: InUse,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<void> {
-  while (!signal.aborted) {
+  for (let first = true; !signal.aborted; first = false) {
     const changes = findUnused(store, inUse)
     if (changes.length === 0) return
+    if (first) changes.push(...withoutUnused(store, inUse))
     reach('engine.sweep.begun')
     await store.write(changes)
     reach('engine.sweep.deleted')
     await clock.turn()
   }
+}
+
+function withoutUnused(store: OnlineStore, { views, tracks }: InUse): StoreChange[] {
+  const bytes = store.get(checkpointKey)
+  if (bytes === undefined) return []
+  const checkpoint = JSON.parse(Buffer.from(bytes).toString()) as Checkpoint
+  const used = <T>(byView: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(byView).filter(([view]) => views.has(view)))
+  const kept: Checkpoint = {
+    ...checkpoint,
+    tracks: checkpoint.tracks
+      .filter(({ track }) => tracks.has(track))
+      .map((track) => ({ ...track, views: track.views.filter((view) => views.has(view)) })),
+    views: used(checkpoint.views),
+    ...(checkpoint.cutOff === undefined ? {} : { cutOff: used(checkpoint.cutOff) }),
+  }
+  return [[checkpointKey, encodeCheckpoint(kept)]]
 }
 
 function findUnused(store: OnlineStore, { views, tracks }: InUse): StoreChange[] {
