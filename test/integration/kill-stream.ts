@@ -1,5 +1,5 @@
 /**
- * What the kill test runs: two views of two entities on one stream, and an endless list of raw events. Event `index`
+ * What the chaos tests run: two views of two entities on one stream, and an endless list of raw events. Event `index`
  * follows from the seed alone, so whoever sends it again sends the same bytes.
  */
 import { entity } from '../../src/definition/entity.ts'

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, copyFileSync, existsSync, globSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { CrashPoint } from '../../src/base/crash-points.ts'
+import { noFaults, type ProcessFaults } from './process-faults.ts'
+
+/** How a process comes to a crash point. */
+export type CrashLife = {
+  readonly faults: ProcessFaults
+  /** Closes in peace after so long, for what is reached only then. */
+  readonly closeAfterMs: number | null
+  /** In which folder: one that no process has been in, one that is in use, or either. */
+  readonly folder: 'new' | 'used' | 'any'
+}
+
+export function crashLife(point: CrashPoint, random: () => number): CrashLife {
+  const made = /^log\.(id|topic|file)\.|^lock\.linked/.test(point)
+  const once = /^log\.(id|recovery)\.|^lock\.|^store\.opened|^engine\.forget\.(found|mended)/.test(point)
+  const seldom = needsChanges(point) || /^log\.(roll|index|retention)\.|^engine\.ids/.test(point)
+  const most = once ? 1 : made ? 2 : seldom ? 3 : 40
+  return {
+    faults: { ...noFaults, crash: { point, nth: 1 + Math.floor(random() * most) } },
+    closeAfterMs: point.startsWith('lock.releas') ? 200 : null,
+    folder: made ? 'new' : /^log\.recovery\.|^lock\.(claimed|moved|taken)/.test(point) ? 'used' : 'any',
+  }
+}
+
+/** Whether it is reached only where definitions change and entities are forgotten. */
+export function needsChanges(point: CrashPoint): boolean {
+  return /^engine\.(track|gate|takeover|sweep|forget)\./.test(point)
+}
+
+/** Leaves in a folder what leads to a crash point, where that is rare by nature. */
+export function leaveRemains(point: CrashPoint, folder: string): void {
+  if (point === 'log.recovery.truncated') tear(folder)
+  if (point === 'log.recovery.resealed') loseIndex(folder)
+  if (point === 'log.recovery.orphan-removed') orphanIndex(folder)
+}
+
+/** A write that was cut off: a few bytes after the newest segment. */
+function tear(folder: string): void {
+  const newest = globSync(join(folder, 'log/topics/payments.v1/0/*.log')).sort().at(-1)
+  assert.ok(newest !== undefined)
+  appendFileSync(newest, Buffer.alloc(100, 7))
+}
+
+function loseIndex(folder: string): void {
+  const [index] = globSync(join(folder, 'log/topics/*/*/*.timeindex'))
+  if (index !== undefined) rmSync(index)
+}
+
+/** Index files of a segment that is not there any more. */
+function orphanIndex(folder: string): void {
+  const [index] = globSync(join(folder, 'log/topics/*/*/*.index'))
+  if (index === undefined) return
+  const orphan = join(dirname(index), `${'9'.repeat(20)}.index`)
+  if (!existsSync(orphan)) copyFileSync(index, orphan)
+}
