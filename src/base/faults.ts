@@ -350,6 +350,19 @@ export const faults = {
     message: 'record {offset} of topic forgotten-entities cannot be read: {detail}',
     hint: 'Nothing is served as long as it is unknown what was to be forgotten. A newer version of millrace may have written it; otherwise restore the topic from a backup.',
   },
+  ERASURE_MALFORMED: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'a record says of forgotten entities what cannot be read: {detail}',
+    hint: 'Its partition stops, because nobody knows what the record counts for. A newer version of millrace may have compacted the folder; otherwise restore it from a backup.',
+  },
+  COMPACT_LOSES_STATE: {
+    kind: 'user',
+    retry: 'never',
+    message:
+      '{topic}/{partition} begins at offset {start}: what the state knows of the events before it cannot be rebuilt',
+    hint: 'Compaction deletes the state, which is rebuilt from the log. With --accept-warming values are WARMING until their windows are covered again, and lifetimes begin anew.',
+  },
   ENGINE_STOPPED: {
     kind: 'internal',
     retry: 'never',

@@ -2,6 +2,7 @@ import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregatio
 import { compareTies, insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
 import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
 import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
+import { isErased } from '../plan/erasure.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
 import { undeclared } from '../plan/find.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
@@ -61,7 +62,8 @@ export async function explainValue(
     const projected = view.project(event)
     if (projected.outcome !== 'applied' || Buffer.compare(projected.key, request.key) !== 0) return
     const { place: topic, partition, offset } = source
-    if (request.forgotten.covers(view.entity, projected.key, { topic, partition, offset })) return
+    if (isErased(view, event) || request.forgotten.covers(view.entity, projected.key, { topic, partition, offset }))
+      return
     events.push({ event, source: { ...source }, values: projected.event.values })
   }, onRead)
 

@@ -6,7 +6,7 @@ import { emptyAggregates } from '../kernel/read.ts'
 import { compileExpression, type Evaluator } from '../schema/evaluate.ts'
 import { type AggregateCall, type Expression, walk } from '../schema/expression.ts'
 import { floatMagnitudeMax, type Row } from '../schema/decode.ts'
-import type { FieldKind } from '../schema/field.ts'
+import { type FieldKind, pathOf } from '../schema/field.ts'
 import { encodeKey } from '../schema/key-codec.ts'
 import { nameOfType, type TypedNullable, typeOfField } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
@@ -136,7 +136,7 @@ function compileKeys(view: FeatureView, faults: FaultList): KeyColumn[] {
         'a join key has one type everywhere',
       )
     }
-    return { name, field, column }
+    return { name, field, column, path: pathOf(column, found ?? field) }
   })
 }
 

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import { sha256 } from '../base/hash.ts'
+import { isErased } from './erasure.ts'
 import type { AcceptedEvent, ViewPlan } from './plan.ts'
 
 /** The topic that says which entities were forgotten. One partition. */
@@ -49,13 +50,24 @@ export class Forgotten {
 
   /** Whether an event was forgotten for a view: as `covers`, from the event itself. */
   coversEvent(view: ViewPlan, event: AcceptedEvent, place: RecordPlace): boolean {
-    if (!this.#reaches(place)) return false
+    if (event.erased === undefined && !this.#reaches(place)) return false
     const projected = view.project(event)
-    return projected.outcome === 'applied' && this.covers(view.entity, projected.key, place)
+    if (projected.outcome !== 'applied') return false
+    return isErased(view, event) || this.covers(view.entity, projected.key, place)
+  }
+
+  /** Every record of a partition that anything forgotten reaches lies below this offset. */
+  reachOf(topic: string, partition: number): number {
+    return this.#reach.get(`${topic}/${partition}`) ?? 0
+  }
+
+  /** Whether an entity was forgotten at any time. */
+  knows(entity: string, key: Uint8Array): boolean {
+    return this.#prefixes.has(`${entity} ${forgottenKey(key)}`)
   }
 
   #reaches({ topic, partition, offset }: RecordPlace): boolean {
-    return this.#all.length > 0 && offset < (this.#reach.get(`${topic}/${partition}`) ?? 0)
+    return this.#all.length > 0 && offset < this.reachOf(topic, partition)
   }
 
   /** Whether an event of an entity was forgotten. Costs a hash of the key only in the past that something reaches. */

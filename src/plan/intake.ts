@@ -5,6 +5,7 @@ import { Judge, type SeenIds, type VerdictRules } from '../kernel/verdict.ts'
 import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
+import { readErasure } from './erasure.ts'
 import { OpenRejections, standsInFor } from './open-rejections.ts'
 import type { AcceptedEvent, StreamPlan } from './plan.ts'
 
@@ -13,7 +14,7 @@ export type SourceRecord = {
   readonly offset: number
   readonly timestampMs: number
   readonly value: Uint8Array | null
-  /** Of these two decide something: whether the record stands in for a rejected one, and whether it ends a history. */
+  /** Three decide something: whether it stands in for a rejected one, ends a history, was about a forgotten entity. */
   readonly headers?: readonly (readonly [name: string, value: Uint8Array])[]
 }
 
@@ -139,12 +140,14 @@ export class Intake {
     const { row, ts } = inspected
     const { id } = this.#stream
     const eventId = id === null ? null : (row[id] as string | number)
-    const hash = eventId === null ? 0 : murmur2(record.value!)
+    const erasure = record.headers === undefined ? null : readErasure(record.headers)
+    const hash = eventId === null ? 0 : (erasure?.hash ?? murmur2(record.value!))
     const { verdict, conflict } = this.#judge.judge({ id: eventId, ts, hash })
     if (verdict === 'duplicate') return { verdict, conflict }
     if (verdict === 'late') return { verdict, ts, watermark: this.#judge.watermark, outside: this.#outside(ts) }
     if (eventId !== null) this.#remembered = { id: eventId, ts, hash }
-    return { verdict, event: { row, ts, tie: eventId ?? coordinateTie(this.#source, this.#partition, record.offset) } }
+    const tie = eventId ?? coordinateTie(this.#source, this.#partition, record.offset)
+    return { verdict, event: erasure === null ? { row, ts, tie } : { row, ts, tie, erased: erasure.keys } }
   }
 
   #outside(ts: number): Outside | null {

@@ -5,6 +5,7 @@ import type { VerdictRules } from '../kernel/verdict.ts'
 import type { EventDecoder, Row } from '../schema/decode.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { ValueType } from '../schema/value-type.ts'
+import type { ErasedKey } from './erasure.ts'
 
 /** A checked, named, compiled set of definitions. Building one does nothing but compute. */
 export type Plan = {
@@ -59,7 +60,13 @@ export type RetentionPlan = {
 }
 
 /** An accepted event: what is folded into every view of its stream. */
-export type AcceptedEvent = { readonly row: Row; readonly ts: number; readonly tie: string | number }
+export type AcceptedEvent = {
+  readonly row: Row
+  readonly ts: number
+  readonly tie: string | number
+  /** The keys in the row that are pseudonyms of forgotten entities; left out where there are none. */
+  readonly erased?: readonly ErasedKey[]
+}
 
 export type Projected =
   | { readonly outcome: 'applied'; readonly key: Uint8Array; readonly event: KernelEvent }
@@ -104,7 +111,13 @@ export type Projection = {
   readonly columns: readonly ((row: Row) => ColumnValue)[]
 }
 
-export type KeyColumn = { readonly name: string; readonly field: Field; readonly column: string }
+export type KeyColumn = {
+  readonly name: string
+  readonly field: Field
+  readonly column: string
+  /** Where the raw event has it. */
+  readonly path: string
+}
 
 export type FeaturePlan = {
   readonly name: string

@@ -1,4 +1,5 @@
 import type { LogRecord } from '../log/log.ts'
+import { isErased } from '../plan/erasure.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
 import type { FirstRetained } from '../plan/coverage.ts'
 import { Intake, type RememberedId, type SourceKind } from '../plan/intake.ts'
@@ -118,7 +119,10 @@ export class SourceTask {
           const { view, table, counts: own } = folds[index]!
           const projected = view.project(taken.event)
           if (projected.outcome !== 'applied') own[projected.outcome] += 1
-          else if (forgotten.covers(view.entity, projected.key, { topic, partition, offset: record.offset })) {
+          else if (
+            isErased(view, taken.event) ||
+            forgotten.covers(view.entity, projected.key, { topic, partition, offset })
+          ) {
             own.forgotten += 1
           } else {
             own.applied += 1

@@ -1,5 +1,6 @@
 import { applyEvent, type KeyState, makeKeyState } from '../../kernel/key-state.ts'
 import { encodeState } from '../../kernel/state-codec.ts'
+import { isErased } from '../../plan/erasure.ts'
 import { Forgotten, readForgotten } from '../../plan/forgotten.ts'
 import { Intake } from '../../plan/intake.ts'
 import type { StreamPlan, ViewPlan } from '../../plan/plan.ts'
@@ -87,6 +88,7 @@ async function replaySource(
     for (const { view, states } of views) {
       const projected = view.project(taken.event)
       if (projected.outcome !== 'applied') continue
+      if (isErased(view, taken.event)) continue
       if (forgotten.covers(view.entity, projected.key, { topic, partition, offset: record.offset })) continue
       const name = Buffer.from(projected.key).toString('latin1')
       const state = states.get(name) ?? makeKeyState(view.program)
