@@ -2,20 +2,16 @@ import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { Log } from '../log/log.ts'
-import type { Plan } from '../plan/plan.ts'
-import {
-  type Compiled,
-  type Difference,
-  differenceBetween,
-  differenceLines,
-  incompatibleChanges,
-} from '../registry/difference.ts'
+import type { Plan, ViewPlan } from '../plan/plan.ts'
+import { type Compiled, type Difference, differenceLines, incompatibleChanges } from '../registry/difference.ts'
 import { Registry, type Version } from '../registry/registry.ts'
 import { noteLengthMax } from '../registry/version-record.ts'
 import type { RegistryState, VersionSummary } from '../serve/http-service.ts'
 import { createTopics } from '../stream/create-topics.ts'
 import type { Engine } from '../stream/engine.ts'
 import { compilePlan } from './load-plan.ts'
+
+export type { RegistryState }
 
 export type ApplyOptions = {
   /** The version that the change was planned against; 0: none. Default: the one that is applied now. */
@@ -40,6 +36,8 @@ type Place = {
   readonly clock: Clock
   /** Partitions of topics that do not exist yet. */
   readonly partitions: number
+  /** Whether the states of a view are there. Default: nobody knows. */
+  readonly keeps?: (view: ViewPlan) => boolean
 }
 
 export async function openRegistry(log: Log): Promise<Registry> {
@@ -58,7 +56,7 @@ export async function registerDefinitions(
   const plan = compilePlan(definitions)
   await place.registry.refresh()
   const { applied, number } = place.registry
-  const difference = place.registry.differenceTo({ definitions, plan })
+  const difference = place.registry.differenceTo({ definitions, plan }, place.keeps)
   if (applied !== null && place.registry.compiled(number).plan.hash === plan.hash) {
     return { version: applied, changed: false, difference }
   }
@@ -101,13 +99,13 @@ type Registration = { readonly place: Place; readonly options: ApplyOptions; rea
 
 async function register(compiled: Compiled, { place, options, kind }: Registration): Promise<Applied> {
   const { log, registry, clock, partitions } = place
-  const expected = options.expected ?? registry.number
-  const before = expected === 0 ? null : registry.compiled(expected)
+  const expected = registry.number
+  const difference = registry.differenceTo(compiled, place.keeps)
   // First: a version whose topics cannot be there could never be run, and would be in the way of every start.
   await createTopics(compiled.plan, { log, partitions })
   const at = new Date(clock.now()).toISOString()
   const version = await registry.append({ ...compiled, kind, expected, at, note: checkNote(options.note) })
-  return { version, changed: true, difference: differenceBetween(before, compiled) }
+  return { version, changed: true, difference }
 }
 
 function checkNote(note: string | undefined): string | null {
@@ -125,7 +123,7 @@ export class Versions {
   #fault: MillraceError | Error | null = null
 
   constructor(place: Place, engine: Engine) {
-    this.#place = place
+    this.#place = { ...place, keeps: (view) => engine.keeps(view) }
     this.#engine = engine
   }
 
@@ -187,9 +185,17 @@ export class Versions {
       applied: summaryOf(this.applied),
       serving: { number: this.serving, plan: this.#engine.plan.hash },
       building: building === null ? null : { number, done: building.done, total: building.total },
-      fault: this.#fault?.message ?? null,
+      fault: this.#fault?.message ?? this.#halted(),
       versions: this.all.map(summaryOf),
     }
+  }
+
+  /** A partition that has stopped may keep the applied version from being served. */
+  #halted(): string | null {
+    const [first] = this.#engine.building === null ? [] : this.#engine.halted
+    return first === undefined
+      ? null
+      : `partition ${first.partition} of ${first.topic} has stopped: ${first.fault.message}`
   }
 
   /** The plan on its way, else the served one: what was applied last. */

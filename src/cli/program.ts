@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '../app/version.ts'
 import { backupCommand } from './commands/backup.ts'
+import { applyCommand } from './commands/apply.ts'
 import { bootstrapCommand } from './commands/bootstrap.ts'
 import { devCommand } from './commands/dev.ts'
 import { dlqCommand } from './commands/dlq.ts'
@@ -11,8 +12,11 @@ import { getCommand } from './commands/get.ts'
 import { planCommand } from './commands/plan.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { retentionCommand } from './commands/retention.ts'
+import { rollbackCommand } from './commands/rollback.ts'
 import { sendCommand } from './commands/send.ts'
+import { startCommand } from './commands/start.ts'
 import { trainCommand } from './commands/train.ts'
+import { versionsCommand } from './commands/versions.ts'
 
 /**
  * The whole command line. Each command is a file; `test/cli/help.test.ts` holds the text of each `--help`. A command
@@ -26,7 +30,11 @@ export function makeProgram(): Command {
     .version(version, '-V, --version', 'print the version')
     .helpCommand('help [command]', 'Print the help of a command')
     .addCommand(devCommand())
+    .addCommand(startCommand())
     .addCommand(planCommand())
+    .addCommand(applyCommand())
+    .addCommand(rollbackCommand())
+    .addCommand(versionsCommand())
     .addCommand(sendCommand())
     .addCommand(getCommand())
     .addCommand(bootstrapCommand())
@@ -45,8 +53,8 @@ Try it, with the module that holds your definitions:
   $ millrace plan definitions.ts
   $ millrace dev definitions.ts
 
-send and get talk to a running dev; train, explain, dlq, doctor and backup read
-its data folder, whether it runs or not.`,
+send and get talk to a running dev; train, explain, dlq, doctor and backup
+read its data folder, whether it runs or not.`,
     )
   shareManners(program)
   return program

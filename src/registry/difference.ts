@@ -1,7 +1,7 @@
 import { canonicalJson } from '../base/hash.ts'
 import type { Definition } from '../definition/definition.ts'
 import { gather } from '../definition/gather.ts'
-import type { Plan } from '../plan/plan.ts'
+import type { Plan, ViewPlan } from '../plan/plan.ts'
 import type { Change, Renames, Side } from './changes.ts'
 import { entityChanges, streamChanges } from './compare-sources.ts'
 import { serviceChanges, vectorProblems } from './compare-services.ts'
@@ -19,8 +19,17 @@ export type Difference = {
 /** Definitions and the plan they compile to. */
 export type Compiled = { readonly definitions: readonly Definition[]; readonly plan: Plan }
 
-/** Compares definitions with those that they replace, in words. `before` is null when there are none. */
-export function differenceBetween(before: Compiled | null, after: Compiled): Difference {
+/**
+ * Compares definitions with those that they replace, in words.
+ *
+ * @param before null when there are none.
+ * @param keeps whether the states of a view are there although `before` does not have it.
+ */
+export function differenceBetween(
+  before: Compiled | null,
+  after: Compiled,
+  keeps: (view: ViewPlan) => boolean = () => false,
+): Difference {
   const was = sideOf(before ?? { definitions: [], plan: { hash: '', streams: [], views: [], services: [] } })
   const is = sideOf(after)
   const renames = findRenames(was, is)
@@ -32,16 +41,16 @@ export function differenceBetween(before: Compiled | null, after: Compiled): Dif
       ...viewChanges(was, is, { renames, problems }),
       ...serviceChanges(was, is, { renames, problems }),
     ],
-    views: costs(was.plan, is.plan),
+    views: costs(was.plan, is.plan, keeps),
   }
 }
 
 /** A view whose fingerprint is there already keeps its states, whatever it is called. */
-function costs(before: Plan, after: Plan): ViewCost[] {
+function costs(before: Plan, after: Plan, keeps: (view: ViewPlan) => boolean): ViewCost[] {
   const kept = new Set(before.views.map(({ fingerprint }) => fingerprint))
-  return after.views.map(({ name, fingerprint }) => ({
-    view: name,
-    cost: kept.has(fingerprint) ? 'nothing' : 'rebuild',
+  return after.views.map((view) => ({
+    view: view.name,
+    cost: kept.has(view.fingerprint) || keeps(view) ? 'nothing' : 'rebuild',
   }))
 }
 

@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { Log } from '../log/log.ts'
-import type { Plan } from '../plan/plan.ts'
+import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { registryTopic } from '../plan/topics.ts'
 import { definitionsFromJson, definitionsToJson } from './definitions-json.ts'
 import { type Compiled, type Difference, differenceBetween, differenceLines } from './difference.ts'
@@ -96,9 +96,9 @@ export class Registry {
     return plan.hash === hash ? plan : null
   }
 
-  /** What these definitions would change. */
-  differenceTo(after: Compiled): Difference {
-    return differenceBetween(this.number === 0 ? null : this.compiled(this.number), after)
+  /** What these definitions would change; `keeps` as `differenceBetween` takes it. */
+  differenceTo(after: Compiled, keeps?: (view: ViewPlan) => boolean): Difference {
+    return differenceBetween(this.number === 0 ? null : this.compiled(this.number), after, keeps)
   }
 
   /** Throws `REGISTRY_CONFLICT`, with what was applied since, unless this is the last version. */

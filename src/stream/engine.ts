@@ -133,6 +133,11 @@ export class Engine {
     return this.#tracks.fold(view)?.table.read(key) ?? null
   }
 
+  /** Whether the states of a view are there, also of one that is not served: of the plan before, or on its way. */
+  keeps(view: ViewPlan): boolean {
+    return this.#tracks.fold(view) !== null
+  }
+
   cachedKeys(view: ViewPlan): number {
     return this.#tracks.fold(view)?.table.cachedCount ?? 0
   }

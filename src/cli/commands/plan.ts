@@ -1,18 +1,78 @@
 import { Command } from 'commander'
-import { jsonOption } from '../options.ts'
+import type { Loaded } from '../../app/load-plan.ts'
+import { MillraceError } from '../../base/faults.ts'
+import { differenceBetween, differenceLines } from '../../registry/difference.ts'
+import { request } from '../http.ts'
+import { folderOption, jsonOption, urlOption } from '../options.ts'
 import { print, printJson } from '../output.ts'
+import { accepted, fetchState, registryPlace } from '../registry-place.ts'
+
+type Options = { folder: string; url: string; definitions?: boolean; json?: boolean }
 
 export function planCommand(): Command {
   return new Command('plan')
-    .description('Check definitions and show what they compile to: topics, verdict rules, windows, bounds')
+    .description('Check definitions, show what they compile to and what applying them would change')
     .argument('<definitions>', 'TypeScript or JavaScript module that exports the definitions')
+    .addOption(folderOption())
+    .addOption(urlOption())
+    .option('--definitions', 'print the definitions as data, as `POST /v1/registry` takes them')
     .addOption(jsonOption())
-    .addHelpText('after', '\nFaults in the definitions are printed, all at once, and the exit code is 1.')
-    .action(async (file: string, options: { json?: boolean }) => {
-      const { loadPlan } = await import('../../app/load-plan.ts')
-      const { explainPlan, planSummary } = await import('../../plan/explain.ts')
-      const { plan } = await loadPlan(file)
-      if (options.json === true) printJson(planSummary(plan))
-      else print(explainPlan(plan))
-    })
+    .addHelpText(
+      'after',
+      `
+Topics, verdict rules, windows and bounds; then, when versions were applied in
+the folder or by the process at --url, the difference to the applied one: what
+is new, changed, renamed or removed, what is rebuilt from history, and what
+would break data or readers (incompatible). Nothing is changed.
+
+Faults in the definitions are printed, all at once, and the exit code is 1.`,
+    )
+    .action(run)
+}
+
+async function run(file: string, options: Options, command: Command): Promise<void> {
+  const { loadPlan } = await import('../../app/load-plan.ts')
+  const { explainPlan, planSummary } = await import('../../plan/explain.ts')
+  const loaded = await loadPlan(file)
+  if (options.definitions === true) {
+    const { definitionsToJson } = await import('../../registry/definitions-json.ts')
+    printJson(definitionsToJson(loaded.definitions))
+    return
+  }
+  const applied = await readApplied(command)
+  const difference = applied === null ? null : differenceBetween(applied.compiled, loaded)
+  if (options.json === true) {
+    const to = difference === null ? {} : { difference: { version: applied!.number, ...difference } }
+    printJson({ ...(planSummary(loaded.plan) as object), ...to })
+    return
+  }
+  print(explainPlan(loaded.plan))
+  if (difference === null) return
+  print(`\ndifference to version ${applied!.number}`)
+  for (const line of differenceLines(difference)) print(`  ${line}`)
+}
+
+/** What is applied in the folder, or by the process at the address. Null: nothing, or there is no such folder yet. */
+async function readApplied(command: Command): Promise<{ number: number; compiled: Loaded } | null> {
+  const place = registryPlace(command)
+  if ('url' in place) return await fetchApplied(place.url)
+  const { readVersions } = await import('../../app/apply-in-folder.ts')
+  const registry = await readVersions(place.folder)
+  if (registry === null && command.getOptionValueSource('folder') === 'cli') {
+    throw new MillraceError('FOLDER_WITHOUT_LOG', { folder: place.folder })
+  }
+  if (registry === null || registry.applied === null) return null
+  return { number: registry.number, compiled: registry.compiled(registry.number) }
+}
+
+async function fetchApplied(url: string): Promise<{ number: number; compiled: Loaded } | null> {
+  const state = await fetchState(url)
+  if (state === null) return null
+  const { number } = state.applied
+  const version = accepted<{ definitions: unknown }>(await request(url, `/v1/registry/${number}`, null))
+  if (version === null) return null
+  const { definitionsFromJson } = await import('../../registry/definitions-json.ts')
+  const { compilePlan } = await import('../../app/load-plan.ts')
+  const definitions = definitionsFromJson(version.definitions)
+  return { number, compiled: { definitions, plan: compilePlan(definitions) } }
 }

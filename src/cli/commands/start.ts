@@ -1,0 +1,30 @@
+import { Command } from 'commander'
+import { addRunOptions, runMill, type RunOptions } from '../run-mill.ts'
+
+export function startCommand(): Command {
+  return addRunOptions(
+    new Command('start')
+      .description('Run the definitions that are applied in the data folder')
+      .argument('[definitions]', 'module whose definitions have to be those that are applied'),
+  )
+    .addHelpText(
+      'after',
+      `
+Nothing is applied by starting: \`millrace apply\` does that, before or while it
+runs. With a module that differs from what is applied it says what differs and
+exits with 1.
+
+Ctrl-C (or SIGTERM) finishes what is under way, writes a checkpoint and exits
+with 0.`,
+    )
+    .action(run)
+}
+
+async function run(file: string | undefined, options: RunOptions): Promise<void> {
+  const { millrace } = await import('../../app/mill.ts')
+  const { loadPlan } = await import('../../app/load-plan.ts')
+  const definitions = file === undefined ? undefined : (await loadPlan(file)).definitions
+  await runMill(options, (opening) =>
+    millrace({ ...opening, ...(definitions === undefined ? {} : { definitions }), onDifference: 'refuse' }),
+  )
+}
