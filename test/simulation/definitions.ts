@@ -28,13 +28,17 @@ export type Rules = {
   readonly dedupe: Duration
   readonly future: Duration
   readonly hasId: boolean
+  /** How long the topic keeps its records; null: for ever. */
+  readonly keepMs?: number | null
 }
 
 export type StreamChoice = { readonly name: string; readonly topic: string; readonly rules: Rules }
 
 export function makeStream({ name, topic, rules }: StreamChoice) {
-  const { lateness, dedupe, future, hasId } = rules
-  return stream(name, { topic, fields, time: 'at', lateness, dedupe, future, ...(hasId ? { id: 'id' as const } : {}) })
+  const { lateness, dedupe, future, hasId, keepMs = null } = rules
+  const id = hasId ? { id: 'id' as const } : {}
+  const retention = keepMs === null ? {} : { retention: { keep: `${keepMs}ms`, rebuild: 'warming' } as const }
+  return stream(name, { topic, fields, time: 'at', lateness, dedupe, future, ...id, ...retention })
 }
 
 type SimulatedStream = ReturnType<typeof makeStream>
@@ -95,7 +99,7 @@ export type Definitions = {
 const compiled = new Map<string, Definitions>()
 
 /** Compiled once per choice, since few choices make up most of a batch of seeds. */
-export function makeDefinitions(streams: readonly StreamChoice[], views: readonly ViewChoice[]): Definitions {
+export function makeDefinitions({ streams, views }: Choices): Definitions {
   const name = JSON.stringify([streams, views])
   const known = compiled.get(name)
   if (known !== undefined) return known
@@ -118,8 +122,19 @@ const ruleSets: readonly Rules[] = [
   { lateness: '200ms', dedupe: '1h', future: '20ms', hasId: false },
 ]
 
-export function drawStreams(random: Random): StreamChoice[] {
-  const rules = (): Rules => random.pick(ruleSets)
+/** What definitions are made from. */
+export type Choices = { readonly streams: readonly StreamChoice[]; readonly views: readonly ViewChoice[] }
+
+export function drawChoices(random: Random, keepMs: number | null): Choices {
+  // A topic must be kept for as long as windows, lateness and the bound ahead reach together.
+  const sets =
+    keepMs === null ? ruleSets : ruleSets.filter(({ future }) => future !== '1h').map((one) => ({ ...one, keepMs }))
+  const streams = drawStreams(random, sets)
+  return { streams, views: streams.flatMap((_, stream) => drawViews(random, stream)) }
+}
+
+function drawStreams(random: Random, sets: readonly Rules[]): StreamChoice[] {
+  const rules = (): Rules => random.pick(sets)
   const first = { name: 'clicks', topic: 'clicks.v1', rules: rules() }
   if (random.chance(0.6)) return [first]
   const second = { name: 'orders', topic: random.chance(0.5) ? first.topic : 'orders.v1', rules: rules() }
@@ -127,13 +142,37 @@ export function drawStreams(random: Random): StreamChoice[] {
   return second.topic === first.topic && second.rules === first.rules ? [first] : [first, second]
 }
 
-export function drawViews(random: Random, streams: number): ViewChoice[] {
-  return Array.from({ length: streams }, (_, stream) => stream).flatMap((stream) => {
-    const first = random.below(shapeNames.length)
-    const count = random.between(1, 2)
-    return Array.from({ length: count }, (_, nth): ViewChoice => {
-      const shape = shapeNames[(first + nth) % shapeNames.length]!
-      return { name: `v${stream}${shape}`, stream, shape }
-    })
+function drawViews(random: Random, stream: number): ViewChoice[] {
+  const first = random.below(shapeNames.length)
+  return Array.from({ length: random.between(1, 2) }, (_, nth): ViewChoice => {
+    const shape = shapeNames[(first + nth) % shapeNames.length]!
+    return { name: `v${stream}${shape}`, stream, shape }
   })
+}
+
+/** Other definitions that somebody may apply in place of these. */
+export function change(random: Random, { streams, views }: Choices): Choices {
+  const at = random.below(views.length)
+  const { name, stream, shape } = views[at]!
+  switch (random.below(6)) {
+    case 0:
+      return {
+        streams,
+        views: views.with(at, { name: name.endsWith('_') ? name.slice(0, -1) : `${name}_`, stream, shape }),
+      }
+    case 1:
+      return { streams, views: views.with(at, { name, stream, shape: random.pick(shapeNames) }) }
+    case 2:
+      if (views.filter((view) => view.stream === stream).length > 1) return { streams, views: views.toSpliced(at, 1) }
+      return { streams, views: [...views, { name: `w${stream}`, stream, shape: random.pick(shapeNames) }] }
+    case 3:
+      return { streams, views: views.toReversed() }
+    default: {
+      const rules = random.pick(ruleSets)
+      const changed = streams.with(stream, { ...streams[stream]!, rules })
+      const [one, other] = changed
+      if (other !== undefined && one!.topic === other.topic && one!.rules === other.rules) return { streams, views }
+      return { streams: changed, views }
+    }
+  }
 }

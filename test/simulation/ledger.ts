@@ -2,6 +2,7 @@
 import type { Header, Log, LogRecord, RecordInput } from '../../src/log/log.ts'
 import { decodeRecords } from '../../src/log/record-decoder.ts'
 import { readBatchHeader } from '../../src/log/record-batch.ts'
+import { type ForgottenEntity, forgottenTopic, parseForgotten } from '../../src/plan/forgotten.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import { violation } from './violation.ts'
 import { logFolder } from './world.ts'
@@ -56,6 +57,14 @@ export class Ledger {
   /** Every record that was ever durable in a partition, from offset 0 on. */
   records({ topic, partition }: Place): readonly LogRecord[] {
     return this.#book(topic, partition).records
+  }
+
+  /** Every source partition that ever held a record. */
+  get topics(): readonly Place[] {
+    return [...this.#books.keys()].map((name) => {
+      const [topic, partition] = name.split('/')
+      return { topic: topic!, partition: Number(partition) }
+    })
   }
 
   /** One past the last record that is known to be durable. */
@@ -138,6 +147,13 @@ export class Ledger {
     this.#books.set(name, book)
     return book
   }
+}
+
+/** What was forgotten, as it lies in its topic. */
+export function forgottenOnDisk(disk: SimulatedDisk, log: Log): ForgottenEntity[] {
+  if (!log.topics().some(({ topic }) => topic === forgottenTopic)) return []
+  const range = { start: 0, end: log.end(forgottenTopic, 0) }
+  return recordsOnDisk(disk, { topic: forgottenTopic, partition: 0 }, range).map(parseForgotten)
 }
 
 /** Topics that producers write to. The engine's own are looked at with its outputs. */

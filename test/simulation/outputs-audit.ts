@@ -40,19 +40,20 @@ export function auditOutputs(disk: SimulatedDisk, log: Log, ledger: Ledger): Fou
 }
 
 /**
- * `required` must be there. `allowed` may be besides: late by a history that was lost since, whose watermark was
- * another one.
+ * `required` must be there. `allowed` may be besides: rejected by definitions that are not served any more, or by a
+ * history that was lost since, whose watermark was another one.
  */
-export function checkOutputs(
-  found: readonly FoundOutput[],
-  { required, allowed }: { readonly required: readonly Rejected[]; readonly allowed: readonly Rejected[] },
-): void {
-  const describe = ({ kind, stream, topic, partition, record }: Rejected): string =>
-    `${topicOf[kind]} ${stream} ${topic}/${partition}@${record.offset}`
+export type ExpectedOutputs = { readonly required: readonly Rejected[]; readonly allowed: readonly Rejected[] }
+
+export function checkOutputs(found: readonly FoundOutput[], { required, allowed }: ExpectedOutputs): void {
   const names = new Set(found.map(({ topic, name }) => `${topic} ${name}`))
-  const lost = required.map(describe).find((name) => !names.has(name))
+  const lost = required.map(describeRejected).find((name) => !names.has(name))
   if (lost !== undefined) violation('every rejected record is in its output topic', lost)
-  const known = new Set([...required, ...allowed].map(describe))
+  const known = new Set([...required, ...allowed].map(describeRejected))
   const strange = [...names].find((name) => !known.has(name))
   if (strange !== undefined) violation('nothing is in an output topic that was not rejected', strange)
+}
+
+export function describeRejected({ kind, stream, topic, partition, record }: Rejected): string {
+  return `${topicOf[kind]} ${stream} ${topic}/${partition}@${record.offset}`
 }

@@ -41,7 +41,7 @@ export class ProcessWatch {
       const before = changed ? undefined : this.#before.sources.find((one) => isSame(one, source))
       if (before === undefined || (next >= before.next && watermark >= before.watermark)) continue
       // A partition that stops may take everything back to the last checkpoint, and no further.
-      const restored = progressIn(checkpoint, source)?.next ?? this.#base[stream]![partition]!
+      const restored = progressIn(checkpoint, plan, source)?.next ?? this.#base[stream]![partition]!
       if (halted.length > 0 && next >= restored) continue
       violation('a prefix never goes back', `${where}: ${next} after ${before.next}, checkpoint ${restored}`)
     }
@@ -59,7 +59,7 @@ export class ProcessWatch {
   /** Recovery starts from the checkpoint and nowhere else. */
   #checkRestored(checkpoint: Checkpoint | null): void {
     for (const source of this.#before.sources) {
-      const progress = progressIn(checkpoint, source)
+      const progress = progressIn(checkpoint, this.#plan, source)
       if (progress === null) continue
       if (progress.next !== source.next || progress.counts.records !== source.records) {
         const detail = `${source.stream}/${source.partition}: ${source.next}, not ${progress.next}`

@@ -1,5 +1,5 @@
 /** What a seed stands for: everything about a run that is drawn before it begins. */
-import { type Definitions, drawStreams, drawViews, makeDefinitions } from './definitions.ts'
+import { change, type Choices, type Definitions, drawChoices, makeDefinitions } from './definitions.ts'
 import { drawFaultRates, type FaultKind, type FaultRates } from './faults.ts'
 import { Random } from './random.ts'
 import { drawMixture, type Mixture } from './workload.ts'
@@ -16,7 +16,9 @@ export type Limits = {
 
 export type Scenario = {
   readonly seed: number
-  readonly definitions: Definitions
+  /** Definitions that are applied one in place of the other; the first one at first. */
+  readonly variants: readonly Definitions[]
+  readonly forgets: boolean
   readonly settings: Settings
   readonly mixture: Mixture
   readonly rates: FaultRates
@@ -32,8 +34,12 @@ export type Scenario = {
 
 export function drawScenario(seed: number, limits: Limits): Scenario {
   const random = new Random(seed, 'scenario')
-  const streams = drawStreams(random)
-  const views = drawViews(random, streams.length)
+  const changes = random.chance(0.4) ? random.between(1, 3) : 0
+  // What a view that comes later would have seen is gone by then: other definitions and retention have other runs.
+  const retentionMs = changes === 0 && random.chance(0.4) ? random.pick([900, 3_000]) : null
+  const choices: Choices[] = [drawChoices(random, retentionMs)]
+  for (let nth = 0; nth < changes; nth++) choices.push(change(random, random.pick(choices)))
+  const variants = choices.map(makeDefinitions)
   const settings: Settings = {
     partitions: random.pick([1, 1, 2, 3]),
     segmentBytes: random.pick([400, 1_500, 6_000, 1_000_000]),
@@ -41,9 +47,8 @@ export function drawScenario(seed: number, limits: Limits): Scenario {
     readBytesMax: random.pick([1, 400, 1_000_000]),
     checkpointMs: random.pick([5, 40, 200, 1_000_000]),
     keysMax: random.pick([0, 1, 2, 1_000]),
-    retentionMs: random.chance(0.25) ? random.pick([50, 300, 5_000]) : null,
+    retentionMs,
   }
-  const definitions = makeDefinitions(streams, views)
   const lives = random.between(1, 4)
   const batches = random.between(3, 18)
   const shape = {
@@ -54,9 +59,10 @@ export function drawScenario(seed: number, limits: Limits): Scenario {
   }
   return {
     seed,
-    definitions,
+    variants,
+    forgets: random.chance(0.3),
     settings,
-    mixture: drawMixture(random, distancesIn(definitions.plan)),
+    mixture: drawMixture(random, distancesIn(variants[0]!.plan)),
     rates: drawFaultRates(random, new Set(limits.without ?? [])),
     lives: Math.min(lives, limits.lives ?? lives),
     batches: Math.min(batches, limits.batches ?? batches),

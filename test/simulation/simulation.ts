@@ -1,11 +1,15 @@
+import { isDeepStrictEqual } from 'node:util'
 import { assert } from '../../src/base/assert.ts'
 import { onCrashPoint } from '../../src/base/crash-points.ts'
 import { MillraceError } from '../../src/base/faults.ts'
+import type { Plan } from '../../src/plan/plan.ts'
+import { encodeKey } from '../../src/schema/key-codec.ts'
 import type { Checkpoint } from '../../src/stream/checkpoint.ts'
+import type { Definitions } from './definitions.ts'
 import { type FaultKind, noFaults, ProcessFaults } from './faults.ts'
-import { type Attempt, Ledger } from './ledger.ts'
+import { type Attempt, forgottenOnDisk, isSource, Ledger } from './ledger.ts'
 import { type Base, type NotedRead, Oracle, type Rejected } from './oracle.ts'
-import { auditOutputs, checkOutputs } from './outputs-audit.ts'
+import { auditOutputs, checkOutputs, describeRejected, type ExpectedOutputs } from './outputs-audit.ts'
 import { checkCheckpoint, prefixOf, ProcessWatch } from './process-watch.ts'
 import { Random } from './random.ts'
 import { drawScenario, type Limits, type Scenario } from './scenario.ts'
@@ -48,6 +52,9 @@ type Life = {
   openError: unknown
   /** Of something that was asked of it and must not fail without a reason. */
   strayError: unknown
+  /** How many of the forgotten had their effect for certain, and how many are on their way. */
+  forgotten: number
+  forgetting: number
   /** Sends without an answer so far. */
   sending: Set<Attempt>
 }
@@ -67,6 +74,8 @@ class Simulation {
   /** Where the histories began whose state was lost, and what of them a checkpoint covered. */
   readonly #lostHistories: { readonly base: Base; readonly covered: Checkpoint | null }[] = []
   #batchesLeft: number
+  /** The definitions that are to run. */
+  #wanted: Definitions
   #checkpoint: Checkpoint | null = null
   #base: Base | null = null
   #life: Life | null = null
@@ -87,6 +96,7 @@ class Simulation {
     this.#ledger = new Ledger(settings.retentionMs)
     this.#workload = new Workload(new Random(seed, 'workload'), mixture, settings.partitions)
     this.#batchesLeft = scenario.batches
+    this.#wanted = scenario.variants[0]!
     this.#store.onWrite = () => this.#onStoreWrite()
   }
 
@@ -110,6 +120,7 @@ class Simulation {
 
   #live(): void {
     const { rates, haste, quickReads } = this.#scenario
+    if (this.#random.chance(0.2)) this.#wanted = this.#random.pick(this.#scenario.variants)
     const life = this.#open(new ProcessFaults(this.#faultRandom, rates, quickReads))
     let actionsLeft = this.#random.between(1, 16)
     for (let steps = 0; steps < 4_000; steps++) {
@@ -158,9 +169,20 @@ class Simulation {
   #open(faults: ProcessFaults): Life {
     const actor: Actor = { name: `process ${this.#lives++}`, dead: false }
     const sending = new Set<Attempt>()
-    const life: Life = { actor, faults, running: null, watch: null, openError: null, strayError: null, sending }
+    const life: Life = {
+      actor,
+      faults,
+      running: null,
+      watch: null,
+      openError: null,
+      strayError: null,
+      forgotten: 0,
+      forgetting: 0,
+      sending,
+    }
     this.#life = life
-    const { definitions, settings } = this.#scenario
+    const { variants, settings } = this.#scenario
+    const plans = [this.#wanted, ...variants].map(({ plan }) => plan)
     const ports = {
       fileSystem: this.#disk.mount(this.#scheduler, actor, faults.disk),
       store: this.#store.mount(this.#scheduler, actor, faults.store),
@@ -168,7 +190,7 @@ class Simulation {
       makeId: () => `log ${this.#ids++}`,
     }
     this.#scheduler.note(actor.name, 'open')
-    openProcess([definitions.plan], settings, ports).then(
+    openProcess(plans, settings, ports).then(
       (running) => {
         life.running = running
       },
@@ -206,6 +228,7 @@ class Simulation {
       assert(this.#base !== null, 'who wrote a checkpoint had begun somewhere')
     }
     this.#base = life.watch.base
+    life.forgotten = forgottenOnDisk(this.#disk, running.log).length
     if (this.#random.chance(0.5)) this.#readSome(life, 2)
     running.start()
     drainMicrotasks()
@@ -259,13 +282,15 @@ class Simulation {
       this.#wall.jump(random.pick([-3_600_000, -100, 100, 600_000]))
     }
     const choice = random.below(100)
-    if (choice < 50) this.#send(life)
+    if (this.#scenario.variants.length > 1 && random.chance(0.12)) this.#apply(life)
+    else if (this.#scenario.forgets && random.chance(0.08)) this.#forget(life)
+    else if (choice < 50) this.#send(life)
     else if (choice < 72) this.#readSome(life, 1)
     else if (choice < 82) this.#ask(life, 'checkpoint')
     else if (choice < 86) this.#ask(life, 'caught up')
     else if (choice < 90 && rates.kill + rates.power > 0 && random.chance(0.3)) this.#scheduler.advance(500)
     else if (choice < 93) this.#retain(life)
-    else this.#scheduler.advance(random.pick([1, 10, 60]))
+    else this.#scheduler.advance(random.pick([1, 10, 60, this.#removes ? 700 : 60]))
     drainMicrotasks()
   }
 
@@ -288,8 +313,8 @@ class Simulation {
     if (this.#batchesLeft === 0) return
     this.#batchesLeft -= 1
     this.#scheduler.advance(this.#random.pick([0, 1, 7, 30]))
-    const { streams } = this.#scenario.definitions
-    const { topic } = this.#random.pick(streams)
+    const topics = life.running!.log.topics().filter(({ topic }) => isSource(topic))
+    const { topic } = this.#random.pick(topics)
     const count = this.#random.between(1, this.#scenario.batchRecordsMax)
     const { partition, records } = this.#workload.batch(count, this.#wall.now())
     this.#append(life, { topic, partition }, records)
@@ -326,7 +351,7 @@ class Simulation {
           if (running.plan !== plan || running.halted.length > 0) return
           for (const [index, source] of running.counts.sources.entries()) {
             const { stream, partition } = source
-            const next = what === 'checkpoint' ? (progressIn(this.#checkpoint, source)?.next ?? -1) : source.next
+            const next = what === 'checkpoint' ? (progressIn(this.#checkpoint, plan, source)?.next ?? -1) : source.next
             const least = what === 'checkpoint' ? before[stream]![partition]! : ends[index]!
             if (next < least) violation(`${what} means what it says`, `${stream}/${partition}: ${next}, not ${least}`)
           }
@@ -338,6 +363,75 @@ class Simulation {
           }
         }),
     )
+  }
+
+  #apply(life: Life): void {
+    const running = life.running!
+    const wanted = this.#random.pick(this.#scenario.variants)
+    this.#wanted = wanted
+    this.#scheduler.note('operator', `apply ${wanted.plan.hash.slice(0, 8)}`)
+    const before = running.plan
+    running.apply(wanted.plan).then(
+      () =>
+        this.#settle(life, () => {
+          if (this.#wanted === wanted && running.plan.hash !== wanted.plan.hash) {
+            violation('a plan that was applied is served', running.plan.hash)
+          }
+          if (before.hash !== wanted.plan.hash) this.#sometimes.count('a plan took over')
+        }),
+      (error: unknown) => this.#settle(life, () => this.#blameUnlessSuperseded(life, error)),
+    )
+  }
+
+  #blameUnlessSuperseded(life: Life, error: unknown): void {
+    if (error instanceof MillraceError && error.code === 'PLAN_SUPERSEDED')
+      this.#sometimes.count('a plan was superseded')
+    else if (!String(error).includes('it was closed')) this.#blame(life, error, 'a plan is applied')
+  }
+
+  #forget(life: Life): void {
+    const running = life.running!
+    const view = this.#random.pick(running.plan.views)
+    const { entity } = view
+    const { user, item } = this.#anyKey()
+    const key = encodeKey(
+      view.keys.map(({ field }) => field.kind),
+      view.keys.map(({ name }) => (name === 'user' ? user : item)),
+    )
+    this.#scheduler.note('operator', `forget ${entity} ${user} ${item}`)
+    life.forgetting += 1
+    const ends = this.#acknowledgedEnds()
+    running.forget(entity, key).then(
+      (forgotten) =>
+        this.#settle(life, () => {
+          const all = forgottenOnDisk(this.#disk, running.log)
+          const index = all.findIndex((one) => isDeepStrictEqual(one, forgotten))
+          if (index < 0) violation('what was forgotten is durable', JSON.stringify(forgotten))
+          life.forgotten = Math.max(life.forgotten, index + 1)
+          for (const { topic, partition, end } of ends) {
+            const covers = forgotten.prefix[topic]?.[partition]
+            if (covers !== undefined && covers < end) {
+              violation('all that was acknowledged before is forgotten', `${topic}/${partition}: ${covers} of ${end}`)
+            }
+          }
+          this.#sometimes.count('an entity was forgotten')
+        }),
+      (error: unknown) =>
+        this.#settle(life, () => {
+          if (!String(error).includes('it was closed')) this.#blame(life, error, 'an entity is forgotten')
+        }),
+    )
+  }
+
+  /** One past what every source partition is known to hold. */
+  #acknowledgedEnds(): { topic: string; partition: number; end: number }[] {
+    const { topics } = this.#ledger
+    return topics.map((place) => ({ ...place, end: this.#ledger.end(place) }))
+  }
+
+  #anyKey(): { readonly user: string; readonly item: number } {
+    const { users, items } = this.#workload.mixture
+    return { user: userName(this.#random.below(users)), item: this.#random.below(items) }
   }
 
   #endOf(running: Running, stream: string, partition: number): number {
@@ -361,10 +455,8 @@ class Simulation {
 
   #readSome(life: Life, count: number): void {
     for (let nth = 0; nth < count; nth++) {
-      const { views } = this.#scenario.definitions
-      const view = this.#random.pick(views)
-      const { users, items } = this.#workload.mixture
-      const any = { user: userName(this.#random.below(users)), item: this.#random.below(items) }
+      const view = this.#random.pick(this.#definitionsOf(life.running!).views)
+      const any = this.#anyKey()
       const key = Object.keys(view.entity.keys).map((name) => any[name as 'user' | 'item'])
       const now = this.#wall.now()
       const asOf = this.#random.pick(['latest', now, now + 1, now - this.#random.below(60), now + 100] as const)
@@ -374,7 +466,8 @@ class Simulation {
 
   #read(life: Life, { view, key, asOf }: Pick<NotedRead, 'view' | 'key' | 'asOf'>): void {
     const running = life.running!
-    const names = Object.keys(this.#scenario.definitions.views.find(({ name }) => name === view)!.entity.keys)
+    const definitions = this.#definitionsOf(running)
+    const names = Object.keys(definitions.views.find(({ name }) => name === view)!.entity.keys)
     const keys = Object.fromEntries(names.map((name, index) => [name, key[index]]))
     let answer: NotedRead['answer']
     try {
@@ -384,12 +477,18 @@ class Simulation {
       answer = error
       this.#sometimes.count('a read was before its horizon')
     }
-    const noted = { view, key, asOf, base: life.watch!.base, prefix: prefixOf(running.counts), answer }
+    const { base } = life.watch!
+    const forgotten = { least: life.forgotten, most: life.forgotten + life.forgetting }
+    const noted = { definitions, view, key, asOf, base, prefix: prefixOf(running.counts), forgotten, answer }
     this.#reads.push({ ...noted, step: this.#scheduler.steps })
     this.#scheduler.note(
       'reader',
       `${view} ${asOf} ${answer instanceof Error ? answer.message : JSON.stringify(answer.values)}`,
     )
+  }
+
+  #definitionsOf({ plan }: Running): Definitions {
+    return this.#scenario.variants.find((one) => one.plan.hash === plan.hash)!
   }
 
   // Ends.
@@ -423,6 +522,7 @@ class Simulation {
   // The end of every run: no more faults, everything is read, and all of it is right.
 
   #heal(): void {
+    if (this.#random.chance(0.2)) this.#wanted = this.#random.pick(this.#scenario.variants)
     const life = this.#openHealthy()
     const running = life.running!
     while (this.#batchesLeft > 0 || this.#unanswered.length > 0) {
@@ -430,6 +530,7 @@ class Simulation {
       if (this.#random.chance(0.5)) this.#until(life, 'appends end', () => life.sending.size === 0)
     }
     this.#until(life, 'appends end', () => life.sending.size === 0)
+    this.#wait(life, 'the plan is there', running.settled())
     this.#wait(life, 'it catches up', running.caughtUp())
     if (running.fault !== null || running.halted.length > 0) {
       // Retention was quicker than the engine. Only then may anything stop on a healthy machine.
@@ -469,34 +570,49 @@ class Simulation {
   #judge(life: Life): void {
     const running = life.running!
     const base = life.watch!.base
-    const { definitions } = this.#scenario
+    const definitions = this.#definitionsOf(running)
+    if (definitions !== this.#wanted && definitions.plan.hash !== this.#wanted.plan.hash) {
+      violation('a plan that was applied is served', definitions.plan.hash)
+    }
     this.#ledger.audit(this.#disk, running.log, this.#wall.newestMs)
-    const oracle = new Oracle(definitions.streams, definitions.views, this.#ledger)
-    oracle.checkCounts(running.counts, base)
+    const oracle = new Oracle(this.#ledger, forgottenOnDisk(this.#disk, running.log))
+    oracle.checkCounts(running.counts, definitions, base)
     for (const view of definitions.views) {
       for (const key of oracle.keysOf(view, base)) {
         const instants = oracle.instantsOf(view, base, key)
-        for (const asOf of this.#edges(view.name, instants)) this.#read(life, { view: view.name, key, asOf })
+        for (const asOf of this.#edges(running, view.name, instants)) this.#read(life, { view: view.name, key, asOf })
       }
     }
     for (const read of this.#reads) oracle.checkRead(read)
     this.#sometimes.count('reads judged', this.#reads.length)
     this.#reads.length = 0
-    const rejected = oracle.rejected(base)
+    const rejected = oracle.rejected(definitions, base)
     this.#countVerdicts(running, rejected)
-    const lost = this.#lostHistories.map((history) => ({ ...history, rejected: oracle.rejected(history.base) }))
-    checkOutputs(auditOutputs(this.#disk, running.log, this.#ledger), {
-      required: [
-        ...rejected,
-        ...lost.flatMap(({ rejected: all, covered }) => all.filter((one) => isCovered(one, covered))),
-      ],
-      allowed: lost.flatMap((history) => history.rejected),
-    })
+    checkOutputs(auditOutputs(this.#disk, running.log, this.#ledger), this.#expectedOutputs(oracle, rejected, base))
+  }
+
+  /**
+   * Of several definitions each rejects by its own rules while it is served: what all of them reject must be there, and
+   * nothing that none does.
+   */
+  #expectedOutputs(oracle: Oracle, rejected: readonly Rejected[], base: Base): ExpectedOutputs {
+    const { variants } = this.#scenario
+    if (variants.length > 1) {
+      const all = variants.map((one) => oracle.rejected(one, base))
+      const names = all.map((list) => new Set(list.map(describeRejected)))
+      const required = rejected.filter((one) => names.every((known) => known.has(describeRejected(one))))
+      return { required, allowed: all.flat() }
+    }
+    const lost = this.#lostHistories.map((one) => ({ ...one, rejected: oracle.rejected(variants[0]!, one.base) }))
+    const covered = lost.flatMap((one) =>
+      one.rejected.filter((record) => isCovered(record, { plan: variants[0]!.plan, covered: one.covered })),
+    )
+    return { required: [...rejected, ...covered], allowed: lost.flatMap((one) => one.rejected) }
   }
 
   /** Instants at which a view's value changes, or may no longer be asked for. */
-  #edges(name: string, instants: readonly number[]): (number | 'latest')[] {
-    const { horizonMs, windows } = this.#scenario.definitions.plan.views.find((view) => view.name === name)!.program
+  #edges({ plan }: Running, name: string, instants: readonly number[]): (number | 'latest')[] {
+    const { horizonMs, windows } = plan.views.find((view) => view.name === name)!.program
     const last = instants.at(-1) ?? startMs
     const near = instants[this.#random.below(instants.length)] ?? startMs
     const { lengthMs, offsetMs } = this.#random.pick(windows)
@@ -553,7 +669,10 @@ function causes(error: unknown): string[] {
 }
 
 /** Whether a checkpoint covers a source record: its output was durable before. */
-function isCovered({ stream, partition, record }: Rejected, covered: Checkpoint | null): boolean {
-  const progress = progressIn(covered, { stream, partition })
+function isCovered(
+  { stream, partition, record }: Rejected,
+  { plan, covered }: { readonly plan: Plan; readonly covered: Checkpoint | null },
+): boolean {
+  const progress = progressIn(covered, plan, { stream, partition })
   return progress !== null && record.offset < progress.next
 }

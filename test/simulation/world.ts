@@ -61,16 +61,9 @@ export type Running = {
 /** @param plans all that may be found in a checkpoint; the first is the one to run. */
 export async function openProcess(plans: readonly Plan[], settings: Settings, ports: Ports): Promise<Running> {
   const { fileSystem, store, clock, makeId } = ports
-  const { partitions, segmentBytes, tailBytesMax, retentionMs, checkpointMs, keysMax } = settings
+  const { partitions, segmentBytes, tailBytesMax, checkpointMs, keysMax } = settings
   const plan = plans[0]!
   const log = await openEmbeddedLog({ folder: logFolder, clock, fileSystem, makeId, segmentBytes, tailBytesMax })
-  if (retentionMs !== null) {
-    const topics = new Set(log.topics().map(({ topic }) => topic))
-    for (const { topic } of plan.streams) {
-      if (!topics.has(topic)) await log.createTopic(topic, { partitions, retentionMs })
-      topics.add(topic)
-    }
-  }
   const seen = withSmallReads(log, settings.readBytesMax)
   const planOf = (hash: string): Plan | null => plans.find((one) => one.hash === hash) ?? null
   const options = { plan, planOf, log: seen, store, clock, folder: stateFolder, partitions, checkpointMs, keysMax }
@@ -116,12 +109,14 @@ export function storedCheckpoint(store: { get(key: Uint8Array): Uint8Array | und
   return bytes === undefined ? null : (JSON.parse(Buffer.from(bytes).toString()) as Checkpoint)
 }
 
-/** How far the stream that carries a name has got in a checkpoint. */
+/** How far a stream of a plan has got in a checkpoint. */
 export function progressIn(
   checkpoint: Checkpoint | null,
+  plan: Plan,
   { stream, partition }: { readonly stream: string; readonly partition: number },
 ): SourceProgress | null {
-  const track = checkpoint?.tracks.find(({ name, building }) => name === stream && !building)
+  const fingerprint = plan.streams.find(({ name }) => name === stream)?.fingerprint
+  const track = checkpoint?.tracks.find((one) => one.stream === fingerprint && !one.building)
   return track?.sources.find((source) => source.partition === partition) ?? null
 }
 
