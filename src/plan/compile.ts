@@ -54,6 +54,7 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
       return [stream, { ...plan, fingerprint: fingerprintOf(streamContent(stream, plan), timeZoneData) }]
     }),
   )
+  checkAlike([...streams.values()], faults)
   const compiled = new Map(
     found.views.map((view): [FeatureView, ViewPlan] => {
       const { plan, content } = checked.get(view)!
@@ -143,6 +144,19 @@ function checkStream(stream: Stream, faults: FaultList): void {
       'remember them at least as long, or a resent event would count twice',
     )
   }
+}
+
+/** Two names for one reading would give every event two verdicts of the same kind, and every dead letter twice. */
+function checkAlike(streams: readonly Pick<StreamPlan, 'name' | 'fingerprint'>[], faults: FaultList): void {
+  const names = new Map<string, string>()
+  for (const { name, fingerprint } of streams) {
+    const other = names.get(fingerprint)
+    if (other !== undefined) {
+      faults.add(name, `it reads what stream "${other}" reads, in the same way`, `use "${other}" in its place`)
+    }
+    names.set(fingerprint, name)
+  }
+  faults.throwIfAny()
 }
 
 type Column = { part: string; name: string; kinds: readonly string[] | null; required: boolean }

@@ -43,7 +43,7 @@ export class Engine {
   readonly #options: EngineOptions
   readonly #stop = new AbortController()
   readonly #halted = new Map<string, HaltedPartition>()
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Set<Promise<unknown>>()
   #tracks!: Tracks
   #emission!: Emission
   #forgotten!: Forgotten
@@ -212,8 +212,8 @@ export class Engine {
       this.#target = null
       another?.done.reject(new MillraceError('PLAN_SUPERSEDED', { plan: another.plan.hash, by: plan.hash }))
       this.#drop(this.#tracks.keep([...this.#needed(), plan]))
-      await this.#sweep()
-      await this.#aim(plan)
+      await this.#sweep(this.#tracks)
+      this.#target = await this.#aim(plan, this.#tracks, this.#serving)
       if (this.#started) this.#resume()
       return this.#target
     })
@@ -294,20 +294,25 @@ export class Engine {
     await createTopics(plan, this.#options)
     this.#plans.set(plan.hash, plan)
     const stored = readCheckpoint(store, { log: log.id, folder })
-    this.#previous = this.#planOf(stored?.previous ?? null)
-    this.#serving = this.#planOf(stored?.plan ?? null) ?? plan
-    this.#forgotten = await readForgotten(log)
-    const plans = [...this.#needed(), plan]
-    const checkpoint =
-      stored === null ? null : await forgetInStore(store, stored, { forgotten: this.#forgotten, plans })
+    const previous = this.#planOf(stored?.previous ?? null)
+    const serving = this.#planOf(stored?.plan ?? null) ?? plan
+    const forgotten = await readForgotten(log)
+    const plans = [serving, plan, ...(previous === null ? [] : [previous])]
+    const checkpoint = stored === null ? null : await forgetInStore(store, stored, { forgotten, plans })
+    const tracks = Tracks.restore({ log, store, keysMax }, checkpoint, plans)
+    await this.#sweep(tracks)
+    if (checkpoint === null) await tracks.add(plan, null)
+    const target = await this.#aim(plan, tracks, serving)
+    const emission = await restoreEmission(serving, { tracks, log, store }, checkpoint?.outputs ?? {})
+    // All at once: readers go on meanwhile with what was there before.
+    this.#serving = serving
+    this.#previous = previous
+    this.#target = target
+    this.#forgotten = forgotten
+    this.#tracks = tracks
+    this.#emission = emission
     this.#checkpointNumber = checkpoint?.number ?? 0
-    this.#tracks = Tracks.restore({ log, store, keysMax }, checkpoint, plans)
-    await this.#sweep()
-    if (checkpoint === null) await this.#tracks.add(plan, null)
-    else await this.#aim(plan)
-    const parts = { tracks: this.#tracks, log, store }
-    this.#emission = await restoreEmission(this.#serving, parts, checkpoint?.outputs ?? {})
-    for (const lost of this.#tracks.beyondLog()) this.#haltPartition(lost)
+    for (const lost of tracks.beyondLog()) this.#haltPartition(lost)
     this.#broken = false
   }
 
@@ -340,21 +345,21 @@ export class Engine {
   }
 
   /** Deletes from the store what nothing in use owns. Before anything is added: it must not find another's leavings. */
-  async #sweep(): Promise<void> {
+  async #sweep(tracks: Tracks): Promise<void> {
     const { clock, store } = this.#options
     while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
-    await sweepStore(store, this.#tracks.inUse, { clock, signal: this.#stop.signal })
+    await sweepStore(store, tracks.inUse, { clock, signal: this.#stop.signal })
   }
 
-  /** Makes a plan the one to come. What it needs and is not kept begins to be built. */
-  async #aim(plan: Plan): Promise<void> {
-    if (plan.hash === this.#serving.hash && this.#tracks.complete(plan)) return
+  /** What a plan needs and is not kept begins to be built; null: it needs nothing, and is served already. */
+  async #aim(plan: Plan, tracks: Tracks, serving: Plan): Promise<Target | null> {
+    if (plan.hash === serving.hash && tracks.complete(plan)) return null
     this.#plans.set(plan.hash, plan)
-    await this.#tracks.add(plan, this.#serving)
+    await tracks.add(plan, serving)
     const done = Promise.withResolvers<void>()
     // Whoever does not wait for it must not be told by a crash.
     done.promise.catch(() => undefined)
-    this.#target = { plan, done }
+    return { plan, done }
   }
 
   #needed(): readonly Plan[] {
@@ -463,7 +468,7 @@ export class Engine {
       if (isAimed()) await clock.sleep(lookMs, signal)
     }
     await this.#checkpointUnlessStopped()
-    await this.#alone(() => this.#sweep())
+    await this.#alone(() => this.#sweep(this.#tracks))
   }
 
   #isNear(): boolean {
@@ -539,19 +544,14 @@ export class Engine {
     this.#progressed = false
     const changes = this.#emission.features.takeChanges()
     const taken = this.#emission.outputs.take(this.#tracks.nextOffsetOf)
-    for (const { table } of this.#tracks.folds) changes.push(...table.takeChanges())
-    for (const task of this.#tracks.tasks) changes.push(...task.takeIdChanges())
-    const views = this.#tracks.folds.map(({ view, counts }) => [view.fingerprint, { ...counts }] as const)
+    changes.push(...this.#tracks.takeChanges())
     const cut = {
       version: checkpointVersion,
       log: log.id,
       number: this.#checkpointNumber + 1,
       plan: this.#serving.hash,
       previous: this.#previous?.hash ?? null,
-      tracks: this.#tracks.all.map((track) => track.progress()),
-      tracksMade: this.#tracks.made,
-      views: Object.fromEntries(views),
-      ...this.#tracks.cutOff(),
+      ...this.#tracks.progress(),
       forgotten: this.#forgotten.all.length,
     } as const
 
@@ -565,11 +565,7 @@ export class Engine {
   }
 
   #run(work: Promise<void>): void {
-    const guarded = work
-      .catch((error: unknown) => this.#halt(error))
-      .finally(() => {
-        this.#running.delete(guarded)
-      })
+    const guarded = work.catch((error: unknown) => this.#halt(error)).finally(() => this.#running.delete(guarded))
     this.#running.add(guarded)
   }
 

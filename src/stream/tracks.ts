@@ -6,7 +6,7 @@ import { coveredFrom, type FirstRetained, firstRetained } from '../plan/coverage
 import type { SourceKind } from '../plan/intake.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { instantMsEnd } from '../schema/instant.ts'
-import type { OnlineStore } from '../store/online/online-store.ts'
+import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { Checkpoint, TrackProgress, ViewCounts } from './checkpoint.ts'
 import type { HaltedPartition } from './engine-types.ts'
 import { furthest, placeOf } from './gate.ts'
@@ -50,10 +50,6 @@ export class Tracks {
 
   get all(): readonly Track[] {
     return this.#all
-  }
-
-  get made(): number {
-    return this.#made
   }
 
   get tasks(): readonly SourceTask[] {
@@ -257,10 +253,30 @@ export class Tracks {
     return instantMsEnd
   }
 
-  /** For a checkpoint: which views lack the beginning of their topic. */
-  cutOff(): Pick<Checkpoint, 'cutOff'> {
-    const found = this.folds.flatMap(({ view, first }) => (first === null ? [] : [[view.fingerprint, first] as const]))
-    return found.length === 0 ? {} : { cutOff: Object.fromEntries(found) }
+  /** What a checkpoint writes of states and ids: what changed since the last one. */
+  takeChanges(): StoreChange[] {
+    const changes: StoreChange[] = []
+    for (const { table } of this.folds) changes.push(...table.takeChanges())
+    for (const task of this.tasks) changes.push(...task.takeIdChanges())
+    return changes
+  }
+
+  /** What a checkpoint says of them. */
+  progress(): Pick<Checkpoint, 'tracks' | 'tracksMade' | 'views' | 'cutOff'> {
+    const ofViews = <T>(of: (fold: ViewFold) => T | null): Readonly<Record<string, T>> =>
+      Object.fromEntries(
+        this.folds.flatMap((fold) => {
+          const found = of(fold)
+          return found === null ? [] : [[fold.view.fingerprint, found] as const]
+        }),
+      )
+    const cutOff = ofViews(({ first }) => first)
+    return {
+      tracks: this.#all.map((track) => track.progress()),
+      tracksMade: this.#made,
+      views: ofViews(({ counts }) => ({ ...counts })),
+      ...(Object.keys(cutOff).length === 0 ? {} : { cutOff }),
+    }
   }
 
   #fold(view: ViewPlan, counts: ViewCounts, first: FirstRetained | null): ViewFold {

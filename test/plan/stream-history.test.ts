@@ -24,7 +24,16 @@ type Shape = {
 }
 
 function clicks({ past = {}, over = '30d', topic = 'raw', name = 'clicks' }: Shape) {
-  const from = stream(name, { topic, fields, time: 'at', id: 'id', lateness: '10m', ...past })
+  const from = stream(name, {
+    topic,
+    fields,
+    time: 'at',
+    id: 'id',
+    lateness: '10m',
+    // Two streams that read a topic in the same way are a fault of their own.
+    dedupe: name === 'taps' ? '3h' : '2h',
+    ...past,
+  })
   return featureView(`of_${name}`, { from, by: user, features: (on) => ({ n: on.count({ over }) }) })
 }
 
