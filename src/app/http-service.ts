@@ -33,6 +33,8 @@ export function makeHttpService(mill: Mill, metrics: HttpService['metrics']): Ht
     ingest: async (stream, bodies) => await mill.ingest(stream, bodies),
     read: (request) => read(mill, request),
     forget: async ({ entity, keys }) => await mill.forget(entity, keys),
+    replay: async (request) => await mill.replays.replay(request),
+    fix: async (request) => await mill.replays.fix(request),
     health: () => ({ healthy: reasons().length === 0, reasons: reasons() }),
     ready: () => ({
       ready: mill.engine.fault === null && !mill.closing,

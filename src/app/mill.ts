@@ -20,6 +20,7 @@ import { Engine, type EngineCounts, type EngineObserver } from '../stream/engine
 import { openFolderLog } from './folder-log.ts'
 import { type Ingested, ingest, rawEvent } from './ingest.ts'
 import { compilePlan } from './load-plan.ts'
+import { Replays } from './replays.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
 
 export type MillOptions = {
@@ -136,6 +137,8 @@ export class Mill {
   readonly versions: Versions
   /** What opening it did to the applied version; null when no definitions were given, or none are applied that way. */
   readonly opened: Applied | null
+  /** Sends rejected events again, as they are or mended. */
+  readonly replays: Replays
   readonly #engine: Engine
   readonly #store: OnlineStore
   readonly #clock: Clock
@@ -150,6 +153,7 @@ export class Mill {
     this.#store = store
     this.#clock = clock
     this.#reader = new VectorReader(engine.plan, engine, clock)
+    this.replays = new Replays({ engine, log, clock })
   }
 
   /** What is served now. */

@@ -52,6 +52,18 @@ export class Judge {
     return this.#watermark
   }
 
+  /** Whether an event of this id now would be a duplicate. */
+  remembers(id: string | number): boolean {
+    const first = this.#seen.get(id)
+    return first !== undefined && first.ts >= this.#watermark - this.#rules.dedupeMs
+  }
+
+  /** What `judge` would say now. */
+  foresee({ id, ts }: Pick<Judged, 'id' | 'ts'>): 'accepted' | 'duplicate' | 'late' {
+    if (id !== null && this.remembers(id)) return 'duplicate'
+    return ts < this.#watermark - this.#rules.latenessMs || this.isOutside(ts) || this.closed ? 'late' : 'accepted'
+  }
+
   get seenCount(): number {
     return this.#seen.size
   }
@@ -81,14 +93,9 @@ export class Judge {
   /** The verdict on a well-formed event. An accepted one moves the watermark and is remembered. */
   judge(event: Judged): { verdict: 'accepted' | 'duplicate' | 'late'; conflict: boolean } {
     const { id, ts, hash } = event
-    if (id !== null) {
-      const first = this.#seen.get(id)
-      if (first !== undefined && first.ts >= this.#watermark - this.#rules.dedupeMs) {
-        return { verdict: 'duplicate', conflict: first.hash !== hash }
-      }
-    }
-    if (ts < this.#watermark - this.#rules.latenessMs || this.isOutside(ts) || this.closed)
-      return { verdict: 'late', conflict: false }
+    const verdict = this.foresee(event)
+    if (verdict === 'duplicate') return { verdict, conflict: this.#seen.get(id!)!.hash !== hash }
+    if (verdict === 'late') return { verdict, conflict: false }
     if (ts > this.#watermark) this.#watermark = ts
     if (id !== null) {
       this.#seen.set(id, { ts, hash })

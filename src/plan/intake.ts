@@ -33,6 +33,16 @@ export type Taken =
   | { readonly verdict: 'late'; readonly ts: number; readonly watermark: number; readonly outside: Outside | null }
   | { readonly verdict: 'refused'; readonly refusals: readonly Refusal[] }
 
+/**
+ * `settled`: the original counts already, in its own place or by a stand-in. `displaced`: there were so many newer
+ * rejections that nobody knows.
+ */
+export type Foreseen =
+  | { readonly verdict: 'accepted'; readonly row: Row }
+  | { readonly verdict: 'settled' | 'displaced' }
+  | { readonly verdict: 'duplicate'; readonly id: string | number }
+  | Extract<Taken, { verdict: 'late' | 'refused' }>
+
 /** What of an event decides about it later: kept by the checkpoint beside the watermark. */
 export type RememberedId = { readonly id: string | number; readonly ts: number; readonly hash: number }
 
@@ -134,12 +144,29 @@ export class Intake {
     return taken
   }
 
+  /** What `take` would say now of a record that stands in for an earlier one. */
+  foresee(record: Pick<SourceRecord, 'timestampMs' | 'value'>, original: number): Foreseen {
+    if (!this.open.has(original)) return { verdict: original < this.open.displacedTo ? 'displaced' : 'settled' }
+    const inspected = inspect(this.#stream, record)
+    if ('refusals' in inspected) return { verdict: 'refused', refusals: inspected.refusals }
+    const { row, ts } = inspected
+    const id = this.#idOf(row)
+    const verdict = this.#judge.foresee({ id, ts })
+    if (verdict === 'duplicate') return { verdict, id: id! }
+    if (verdict === 'late') return { verdict, ts, watermark: this.#judge.watermark, outside: this.#outside(ts) }
+    return { verdict, row }
+  }
+
+  /** Whether an event of this id was accepted, and is still remembered. */
+  accepted(id: string | number): boolean {
+    return this.#judge.remembers(id)
+  }
+
   #judged(record: SourceRecord): Taken {
     const inspected = inspect(this.#stream, record)
     if ('refusals' in inspected) return { verdict: 'refused', refusals: inspected.refusals }
     const { row, ts } = inspected
-    const { id } = this.#stream
-    const eventId = id === null ? null : (row[id] as string | number)
+    const eventId = this.#idOf(row)
     const erasure = record.headers === undefined ? null : readErasure(record.headers)
     const hash = eventId === null ? 0 : (erasure?.hash ?? murmur2(record.value!))
     const { verdict, conflict } = this.#judge.judge({ id: eventId, ts, hash })
@@ -148,6 +175,11 @@ export class Intake {
     if (eventId !== null) this.#remembered = { id: eventId, ts, hash }
     const tie = eventId ?? coordinateTie(this.#source, this.#partition, record.offset)
     return { verdict, event: erasure === null ? { row, ts, tie } : { row, ts, tie, erased: erasure.keys } }
+  }
+
+  #idOf(row: Row): string | number | null {
+    const { id } = this.#stream
+    return id === null ? null : (row[id] as string | number)
   }
 
   #outside(ts: number): Outside | null {

@@ -36,14 +36,16 @@ export class OpenRejections {
   readonly #offsets: number[]
   /** What lies before was displaced by newer ones, and does not come back when some of those are closed. */
   #first = 0
+  #displacedTo: number
   #changed = false
 
-  private constructor(offsets: number[]) {
+  private constructor(offsets: number[], displacedTo: number) {
     this.#offsets = offsets
+    this.#displacedTo = displacedTo
   }
 
   static none(): OpenRejections {
-    return new OpenRejections([])
+    return new OpenRejections([], 0)
   }
 
   /** Throws `STATE_VERSION_UNKNOWN`. */
@@ -53,16 +55,19 @@ export class OpenRejections {
     if (found !== version) {
       throw new MillraceError('STATE_VERSION_UNKNOWN', { what: 'open rejections', version: found, supported: version })
     }
-    let offset = -1
+    const displacedTo = reader.varint()
     const count = reader.varint()
-    return new OpenRejections(Array.from({ length: count }, () => (offset += 1 + reader.varint())))
+    let offset = displacedTo - 1
+    const offsets = Array.from({ length: count }, () => (offset += 1 + reader.varint()))
+    return new OpenRejections(offsets, displacedTo)
   }
 
   encode(): Uint8Array {
     const writer = new ByteWriter()
     writer.u8(version)
+    writer.varint(this.#displacedTo)
     writer.varint(this.size)
-    let before = -1
+    let before = this.#displacedTo - 1
     for (let index = this.#first; index < this.#offsets.length; index++) {
       writer.varint(this.#offsets[index]! - before - 1)
       before = this.#offsets[index]!
@@ -74,6 +79,11 @@ export class OpenRejections {
     return this.#offsets.length - this.#first
   }
 
+  /** Rejections below this offset were displaced by newer ones: of a record there nobody knows whether it was one. */
+  get displacedTo(): number {
+    return this.#displacedTo
+  }
+
   has(offset: number): boolean {
     return this.#find(offset) >= 0
   }
@@ -82,7 +92,10 @@ export class OpenRejections {
     assert(offset > (this.#offsets.at(-1) ?? -1), 'rejections come in offset order')
     this.#offsets.push(offset)
     this.#changed = true
-    if (this.size > openRejectionsMax) this.#first += 1
+    if (this.size > openRejectionsMax) {
+      this.#displacedTo = this.#offsets[this.#first]! + 1
+      this.#first += 1
+    }
     if (this.#first < openRejectionsMax) return
     // Once in so many rejections, so that each costs no more than its own place.
     this.#offsets.splice(0, this.#first)

@@ -11,3 +11,6 @@ export const featureEventsPrefix = 'feature-events.'
 
 /** Where every version of the definitions lies that was applied. */
 export const registryTopic = 'plan-registry'
+
+/** Where it is noted what became of replayed dead letters and late events. For people: no verdict depends on it. */
+export const replaysTopic = 'dead-letter-replays'

@@ -80,7 +80,7 @@ function parseObject(raw: Uint8Array): { object: JsonObject } | { refusals: read
 }
 
 /** Counts brackets outside of strings. Runs before the parser, so that nesting costs nothing but this scan. */
-function isDeeperThan(raw: Uint8Array, limit: number): boolean {
+export function isDeeperThan(raw: Uint8Array, limit: number): boolean {
   let depth = 0
   let inString = false
   for (let index = 0; index < raw.length; index++) {

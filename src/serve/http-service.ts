@@ -20,6 +20,12 @@ export interface HttpService {
   /** Forgets an entity; resolves when that is durable. Throws `NAME_UNDECLARED` and `KEY_MALFORMED`. */
   forget(request: ForgetRequest): Promise<ForgottenEntity>
 
+  /** Sends rejected events to their streams again, as far as that changes anything; says of each what became of it. */
+  replay(request: ReplayRequest): Promise<ReplayAnswer>
+
+  /** Sends a mended event in place of a rejected one. Throws `REQUEST_MALFORMED` when it cannot be put together. */
+  fix(request: FixRequest): Promise<ReplayResult>
+
   /** Whether this process works at all; asked often, so it must be cheap. */
   health(): Health
 
@@ -125,3 +131,65 @@ export type ReadRow = {
 
 export type Health = { readonly healthy: boolean; readonly reasons: readonly string[] }
 export type Readiness = { readonly ready: boolean; readonly reasons: readonly string[] }
+
+export type RejectionKind = 'refused' | 'late'
+
+/** A place in an output topic: `dead-letter-queue` for refused events, `late-events` for late ones. */
+export type OutputPlace = { readonly partition: number; readonly offset: number }
+
+export type ReplayRequest = {
+  readonly kind: RejectionKind
+  readonly target: { readonly places: readonly OutputPlace[] } | { readonly all: ReplayFilter }
+}
+
+/** All that nothing is noted of yet, oldest first in each partition. */
+export type ReplayFilter = {
+  readonly stream?: string
+  /** A code among its reasons. */
+  readonly reason?: string
+  /** Where to go on: `next` of the answer before. */
+  readonly from: OutputPlace
+  readonly countMax: number
+}
+
+export type FixRequest = {
+  readonly kind: RejectionKind
+  readonly place: OutputPlace
+  readonly mended:
+    | { readonly event: Uint8Array }
+    /** Dotted path → value, with numbers as `parseLossless` reads them. */
+    | { readonly set: Readonly<Record<string, unknown>> }
+}
+
+export type ReplayAnswer = {
+  readonly results: readonly ReplayResult[]
+  /** Where to go on, when there is more than was asked for. */
+  readonly next: string | null
+}
+
+export type ReplayResult = {
+  /** PARTITION@OFFSET in its output topic. */
+  readonly place: string
+  /** Null when there is nothing at that place. */
+  readonly stream: string | null
+  readonly source: { readonly topic: string; readonly partition: number; readonly offset: number } | null
+} & ReplayOutcome
+
+export type ReplayOutcome =
+  /** Durable in its stream's topic again. */
+  | { readonly outcome: 'sent'; readonly at: OutputPlace }
+  /** The stream would refuse it still: nothing was sent. */
+  | { readonly outcome: 'refused'; readonly faults: readonly Refusal[] }
+  /** It would be late again: nothing was sent. */
+  | { readonly outcome: 'late'; readonly ts: number; readonly watermark: number; readonly outside: string | null }
+  /** An event of its id was accepted: nothing was sent. */
+  | { readonly outcome: 'duplicate'; readonly id: string | number }
+  /** It counts already, in its own place under the present definitions, or by another replay: nothing was sent. */
+  | { readonly outcome: 'settled' }
+  /** Too many newer rejections in its partition to tell whether it counts: nothing was sent. */
+  | { readonly outcome: 'displaced' }
+  /** Its partition has stopped: nothing was sent. */
+  | { readonly outcome: 'halted' }
+  /** No stream of the definitions reads its topic. */
+  | { readonly outcome: 'unread' }
+  | { readonly outcome: 'missing' }

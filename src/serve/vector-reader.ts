@@ -21,8 +21,8 @@ export type StateSource = {
   historyPrefix(stream: string): readonly number[] | null
   /** First instant from which on the states of a view know every event. */
   coveredFrom(view: ViewPlan): number
-  /** Whether an event of this id was accepted, as far as ids are remembered: it is in the states already. */
-  readonly accepted?: (stream: string, id: string | number) => boolean
+  /** The partitions of a stream, which know whether an event of an id was accepted: it is in the states already. */
+  readonly sources?: (stream: string) => readonly { readonly intake: { accepted(id: string | number): boolean } }[]
 }
 
 export type EntityKeys = Readonly<Record<string, unknown>>
@@ -146,6 +146,10 @@ export class VectorReader {
     })
   }
 
+  #isKnown(stream: string, id: string | number): boolean {
+    return this.#source.sources?.(stream).some(({ intake }) => intake.accepted(id)) ?? false
+  }
+
   #inspectAdded({ stream: name, event }: { stream: string; event: Uint8Array }): Added {
     const stream = streamOf(this.#plan, name)
     const inspected = inspect(stream, { value: event, timestampMs: this.#clock.now() })
@@ -161,7 +165,7 @@ export class VectorReader {
     const { row, ts } = inspected
     // Without an id it would get the next coordinates of its partition: after every event that is there.
     const tie = stream.id === null ? Number.MAX_SAFE_INTEGER : (row[stream.id] as string | number)
-    const known = stream.id !== null && this.#source.accepted?.(name, tie) === true
+    const known = stream.id !== null && this.#isKnown(name, tie)
     return { stream: name, event: { row, ts, tie }, known }
   }
 }

@@ -1,6 +1,10 @@
 import { MillraceError, messageOf } from '../base/faults.ts'
 import type { HaltedPartition } from './engine-types.ts'
 
+export function engineStopped(fault: Error): MillraceError {
+  return new MillraceError('ENGINE_STOPPED', { detail: messageOf(fault) }, { cause: fault })
+}
+
 export function partitionHalted({ topic, partition, fault }: HaltedPartition): MillraceError {
   const details = { topic, partition, detail: messageOf(fault) }
   return new MillraceError('PARTITION_HALTED', details, { cause: fault })

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts'
-import { MillraceError, messageOf } from '../base/faults.ts'
+import { MillraceError } from '../base/faults.ts'
 import type { KeyState } from '../kernel/key-state.ts'
 import type { LogRecord } from '../log/log.ts'
 import { type Forgotten, type ForgottenEntity, forgottenKey, forgottenTopic, readForgotten } from '../plan/forgotten.ts'
@@ -7,11 +7,11 @@ import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { type Checkpoint, checkpointVersion, encodeCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { createTopics } from './create-topics.ts'
 import { type Emission, restoreEmission } from './emission.ts'
-import { faultOf, partitionHalted, sourcesOf } from './engine-faults.ts'
+import { engineStopped, faultOf, partitionHalted, sourcesOf } from './engine-faults.ts'
 import type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition, Target } from './engine-types.ts'
 import { forgetInStore } from './forget-in-store.ts'
 import { furthest, Gate, type Limits, placeOf, prefixesOf } from './gate.ts'
-import type { SourceTask } from './source-task.ts'
+import type { SourceReading, SourceTask } from './source-task.ts'
 import { checkpointKey } from './store-keys.ts'
 import { sweepStore } from './sweep-store.ts'
 import type { Track } from './track.ts'
@@ -155,6 +155,11 @@ export class Engine {
   /** First instant from which on the states of a view know every event. */
   coveredFrom(view: ViewPlan): number {
     return this.#tracks.coveredFrom(view)
+  }
+
+  /** The source partitions of a stream that is served. */
+  sources(stream: string): readonly SourceReading[] {
+    return this.#tracks.served(this.#serving).filter((task) => task.stream.name === stream)
   }
 
   /** Resolves once every record that is durable now has been folded. Rejects when that cannot come about any more. */
@@ -591,9 +596,7 @@ export class Engine {
   }
 
   #throwIfStopped(): void {
-    if (this.#fault !== null) {
-      throw new MillraceError('ENGINE_STOPPED', { detail: messageOf(this.#fault) }, { cause: this.#fault })
-    }
+    if (this.#fault !== null) throw engineStopped(this.#fault)
     if (this.#stop.signal.aborted) throw new MillraceError('ENGINE_STOPPED', { detail: 'it was closed' })
   }
 }

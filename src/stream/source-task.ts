@@ -3,6 +3,7 @@ import { isErased } from '../plan/erasure.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
 import type { FirstRetained } from '../plan/coverage.ts'
 import { Intake, type RememberedId, type SourceKind } from '../plan/intake.ts'
+import { OpenRejections } from '../plan/open-rejections.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { SourceProgress, VerdictCounts, ViewCounts } from './checkpoint.ts'
@@ -10,6 +11,7 @@ import type { FeatureEvents } from './feature-events.ts'
 import type { Outputs } from './outputs.ts'
 import { SeenIdSegments } from './seen-ids.ts'
 import type { StateTable } from './state-table.ts'
+import { rejectionsKey } from './store-keys.ts'
 
 /** The states of a view, and what became of the events that came to it. */
 export type ViewFold = {
@@ -18,6 +20,14 @@ export type ViewFold = {
   readonly counts: ViewCounts
   /** Where its stream's own topic began when the view was begun; null: with its very first records. */
   first: FirstRetained | null
+}
+
+/** A source partition as it is read: how far, and what would become of a record now. */
+export type SourceReading = {
+  readonly topic: string
+  readonly partition: number
+  readonly next: number
+  readonly intake: Pick<Intake, 'foresee' | 'accepted'>
 }
 
 export type SourcePlace = {
@@ -52,6 +62,7 @@ export class SourceTask {
   emitFrom: number | null
   readonly #intake: Intake
   readonly #ids: SeenIdSegments
+  readonly #rejectionsKey: Uint8Array
   readonly #counts: VerdictCounts
   #newIds: RememberedId[] = []
   #next: number
@@ -67,10 +78,14 @@ export class SourceTask {
     this.topic = topic
     this.partition = partition
     this.emitFrom = from.emitFrom
-    this.#ids = new SeenIdSegments({ track, topic: source === 'live' ? 0 : 1, partition })
+    const ids = { track, topic: source === 'live' ? 0 : 1, partition }
+    this.#ids = new SeenIdSegments(ids)
+    this.#rejectionsKey = rejectionsKey(ids)
+    const open = store.get(this.#rejectionsKey)
     this.#intake = new Intake(stream, partition, {
       watermark: from.progress?.watermark ?? -1,
       seen: this.#ids.restore(store),
+      ...(open === undefined ? {} : { open: OpenRejections.decode(open) }),
       source,
     })
     this.#counts = from.progress === null ? makeCounts() : { ...from.progress.counts }
@@ -89,6 +104,11 @@ export class SourceTask {
   /** Of a partition of a history: whether its end mark was taken. */
   get complete(): boolean {
     return this.#intake.complete
+  }
+
+  /** What gives the verdicts, to foresee one. */
+  get intake(): SourceReading['intake'] {
+    return this.#intake
   }
 
   get counts(): Readonly<VerdictCounts> {
@@ -152,10 +172,12 @@ export class SourceTask {
     }
   }
 
-  /** Changes to the remembered ids since the last call. */
+  /** Changes to the remembered ids and to the open rejections since the last call. */
   takeIdChanges(): StoreChange[] {
     const changes = this.#ids.changes(this.#newIds, this.#intake.forgetsBefore)
     this.#newIds = []
+    const open = this.#intake.open.takeChange()
+    if (open !== null) changes.push([this.#rejectionsKey, open])
     return changes
   }
 }

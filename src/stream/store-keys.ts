@@ -8,6 +8,7 @@ const kindCheckpoint = 0
 const kindState = 1
 const kindIds = 2
 const kindStateOfLongKey = 3
+const kindRejections = 4
 
 /** Longer keys are named by their hash. With what stands before it a key stays within what any store takes. */
 const keyBytesMax = 1024
@@ -67,6 +68,16 @@ export function idsKey(source: { track: number; topic: number; partition: number
   return writer.finish()
 }
 
+/** The open rejections of one source of a track. */
+export function rejectionsKey(source: { track: number; topic: number; partition: number }): Uint8Array {
+  const writer = new ByteWriter()
+  writer.u8(kindRejections)
+  bigEndian(writer, source.track, 4)
+  writer.u8(source.topic)
+  bigEndian(writer, source.partition, 2)
+  return writer.finish()
+}
+
 export const segmentMax: number = 2 ** 48 - 1
 
 function bigEndian(writer: ByteWriter, value: number, bytes: number): void {
@@ -82,6 +93,7 @@ export const ownedKinds: readonly {
   { kind: kindState, owner: 'view', bytes: 8 },
   { kind: kindStateOfLongKey, owner: 'view', bytes: 8 },
   { kind: kindIds, owner: 'track', bytes: 4 },
+  { kind: kindRejections, owner: 'track', bytes: 4 },
 ]
 
 /** A view's fingerprint, or a track's number as eight hex digits, as it stands in a key. */

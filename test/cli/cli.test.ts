@@ -240,8 +240,8 @@ describe('dlq', () => {
       () => runCli(['dlq', 'list', '--folder', data]),
       ({ stdout: text }) => text.includes('4 dead letters'),
     )
-    assert.match(stdout, /^place +came from +stream +recorded +reason +raw\n/)
-    assert.match(stdout, / SCALE,TIME +\{"paymentId":"p8"/)
+    assert.match(stdout, /^place +came from +stream +recorded +reason +replay +raw\n/)
+    assert.match(stdout, / SCALE,TIME +open +\{"paymentId":"p8"/)
     assert.ok(stdout.includes(shown), stdout)
     assert.doesNotMatch(stdout, obeyed)
     const newest = await runCli(['dlq', 'list', '--folder', data, '--limit', '1'])

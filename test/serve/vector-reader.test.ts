@@ -57,7 +57,9 @@ function readerAfter(known: Uint8Array): VectorReader {
     prefix: () => [1],
     historyPrefix: () => null,
     coveredFrom: () => Number.NEGATIVE_INFINITY,
-    accepted: (name: string, id: string | number) => name === 'orders' && id === inspected.row[0],
+    sources: (name: string) => [
+      { intake: { accepted: (id: string | number) => name === 'orders' && id === inspected.row[0] } },
+    ],
   }
   return new VectorReader(plan, source, makeManualClock(atMs + 1_000))
 }

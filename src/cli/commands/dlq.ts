@@ -1,27 +1,34 @@
 import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
-import type * as InspectFolder from '../../app/inspect-folder.ts'
+import type * as DeadLetters from '../../app/dead-letters.ts'
+import type { openReadOnlyLog } from '../../app/inspect-folder.ts'
+import { systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
 import { folderOption, jsonOption, limitMax, wholeNumber } from '../options.ts'
 import { counted, print, printJson, table } from '../output.ts'
 import { visible } from '../visible.ts'
+import { addReplayCommands, type Reason, reasonLine } from './dlq-replay.ts'
 
-type LocatedRejection = InspectFolder.LocatedRejection
+type Letter = DeadLetters.Letter
 type Folder = {
-  readonly inspect: typeof InspectFolder
-  readonly log: Awaited<ReturnType<typeof InspectFolder.openReadOnlyLog>>
-  readonly kind: InspectFolder.RejectionKind
+  readonly letters: typeof DeadLetters
+  readonly log: Awaited<ReturnType<typeof openReadOnlyLog>>
+  readonly kind: 'late' | 'refused'
 }
 type Options = { folder: string; late?: boolean; json?: boolean }
+type ListOptions = Options & { limit: string; open?: boolean; stream?: string; reason?: string }
 
 export function dlqCommand(): Command {
   const command = new Command('dlq')
-    .description('Look at events that were refused (dead-letter-queue) or came too late (late-events)')
+    .description('Look at events that were refused (dead-letter-queue) or came too late (late-events); mend and replay')
     .helpCommand('help [command]', 'Print the help of a command')
   command
     .command('list')
     .description('List rejected events: where they lie, where they came from and why')
     .option('--late', 'the late events instead of the refused ones')
+    .option('--open', 'only those that were not replayed or fixed')
+    .option('--stream <name>', 'only those of a stream')
+    .option('--reason <code>', 'only those with this code among their reasons, such as TYPE')
     .option('--limit <count>', 'the newest so many', '50')
     .addOption(folderOption())
     .addOption(jsonOption())
@@ -29,27 +36,35 @@ export function dlqCommand(): Command {
     .action(list)
   command
     .command('show')
-    .description('Show one rejected event: where it came from, every reason, its raw bytes')
+    .description('Show one rejected event: where it came from, every reason, its raw bytes, what became of it')
     .argument('<place>', 'PARTITION@OFFSET in the dead-letter-queue, as `millrace dlq list` prints it')
     .option('--late', 'a place in late-events instead')
     .addOption(folderOption())
     .addOption(jsonOption())
     .addHelpText('after', '\nControl characters are shown as \\u001b. --json has the raw bytes in base64.')
     .action(show)
+  addReplayCommands(command)
   return command
 }
 
-async function list(options: Options & { limit: string }): Promise<void> {
-  const limit = wholeNumber('--limit', options.limit, { min: 1, max: limitMax })
-  const { total, newest } = await withFolder(options, ({ inspect, log, kind }) =>
-    inspect.newestRejections(log, kind, limit),
+async function list(options: ListOptions): Promise<void> {
+  const countMax = wholeNumber('--limit', options.limit, { min: 1, max: limitMax })
+  const { open, stream, reason } = options
+  const filter = {
+    ...(open === undefined ? {} : { open }),
+    ...(stream === undefined ? {} : { stream }),
+    ...(reason === undefined ? {} : { reason }),
+  }
+  const { total, newest } = await withFolder(options, ({ letters, log, kind }) =>
+    letters.newestLetters(log, { kind, ...filter }, { countMax, clock: systemClock }),
   )
   if (options.json === true) {
     printJson(newest.map(forMachines))
     return
   }
   if (total === 0) {
-    print(options.late === true ? 'no late events' : 'no dead letters')
+    const which = Object.keys(filter).length > 0 ? ' of these' : ''
+    print(`${options.late === true ? 'no late events' : 'no dead letters'}${which}`)
     return
   }
   const rows = newest.map((one) => [
@@ -58,20 +73,19 @@ async function list(options: Options & { limit: string }): Promise<void> {
     one.stream,
     new Date(one.timestampMs).toISOString(),
     one.reason,
+    handledText(one),
     excerpt(one.raw),
   ])
-  print(table(['place', 'came from', 'stream', 'recorded', 'reason', 'raw'], rows))
+  print(table(['place', 'came from', 'stream', 'recorded', 'reason', 'replay', 'raw'], rows))
   const shown = newest.length < total ? `, the newest ${newest.length} shown` : ''
   print(`${counted(total, options.late === true ? 'late event' : 'dead letter')}${shown}`)
 }
 
 async function show(text: string, options: Options): Promise<void> {
-  const [, partition, offset] = /^(\d{1,9})@(\d{1,15})$/.exec(text) ?? []
-  const place = { partition: Number(partition), offset: Number(offset) }
-  const found =
-    offset === undefined
-      ? null
-      : await withFolder(options, ({ inspect, log, kind }) => inspect.rejectionAt(log, kind, place))
+  const found = await withFolder(options, async ({ letters, log, kind }) => {
+    const place = letters.parsePlace(text)
+    return place === null ? null : await letters.letterAt(log, kind, place)
+  })
   if (found === null) {
     throw new MillraceError('REQUEST_MALFORMED', {
       detail: `there is no ${options.late === true ? 'late event' : 'dead letter'} at "${text}"`,
@@ -87,6 +101,7 @@ async function show(text: string, options: Options): Promise<void> {
   print(visible(`came from  ${found.topic}/${found.partition}@${found.offset}, recorded ${recorded}`))
   print(visible(`reason     ${found.reason}`))
   for (const line of reasonLines(found.detail)) print(visible(`           ${line}`))
+  print(`replay     ${handledText(found)}`)
   if (found.raw === null) print('raw        none')
   else {
     print(`raw        ${counted(found.raw.length, 'byte')}${isUtf8(found.raw) ? '' : ', not UTF-8: --json has them'}`)
@@ -95,34 +110,37 @@ async function show(text: string, options: Options): Promise<void> {
 }
 
 async function withFolder<T>({ folder, late }: Options, work: (folder: Folder) => Promise<T>): Promise<T> {
-  const inspect = await import('../../app/inspect-folder.ts')
-  const log = await inspect.openReadOnlyLog(folder)
+  const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+  const letters = await import('../../app/dead-letters.ts')
+  const log = await openReadOnlyLog(folder)
   try {
-    return await work({ inspect, log, kind: late === true ? 'late' : 'refused' })
+    return await work({ letters, log, kind: late === true ? 'late' : 'refused' })
   } finally {
     await log.close()
   }
 }
 
 type Lateness = { readonly ts: number; readonly watermark: number }
-type Refusals = readonly { code: string; path: string; came: string; allowed: string }[]
 
 function reasonLines(detail: unknown): string[] {
-  if (!Array.isArray(detail)) {
-    const { ts, watermark } = detail as Lateness
-    return [`event time ${new Date(ts).toISOString()}`, `watermark  ${new Date(watermark).toISOString()}`]
-  }
-  return (detail as Refusals).map(
-    ({ code, path, came, allowed }) => `${path === '' ? 'event' : path}: ${code}, came ${came}, allowed ${allowed}`,
-  )
+  if (Array.isArray(detail)) return (detail as Reason[]).map(reasonLine)
+  const { ts, watermark } = detail as Lateness
+  return [`event time ${new Date(ts).toISOString()}`, `watermark  ${new Date(watermark).toISOString()}`]
 }
 
-function placeOf({ outputPartition, outputOffset }: LocatedRejection): string {
+function handledText({ handled }: Letter): string {
+  if (handled === null) return 'open'
+  const done = handled.outcome === 'settled' ? 'settled' : handled.mended ? 'fixed' : 'replayed'
+  return handled.at === null ? done : `${done} at ${handled.at.partition}@${handled.at.offset}`
+}
+
+function placeOf({ outputPartition, outputOffset }: Letter): string {
   return `${outputPartition}@${outputOffset}`
 }
 
-function forMachines(one: LocatedRejection): unknown {
-  return { ...one, place: placeOf(one), raw: one.raw === null ? null : Buffer.from(one.raw).toString('base64') }
+function forMachines(one: Letter): unknown {
+  const raw = one.raw === null ? null : Buffer.from(one.raw).toString('base64')
+  return { ...one, headers: undefined, place: placeOf(one), raw }
 }
 
 /** Enough to recognise an event by, on one line. */

@@ -6,6 +6,7 @@ import type { HttpService, IngestResult } from '../http-service.ts'
 import { faultBody, faultOf, statusOf } from './answer-fault.ts'
 import { parseApplyRequest } from './apply-request.ts'
 import { parseForgetRequest, parseReadRequest } from './read-request.ts'
+import { parseFixRequest, parseReplayRequest } from './replay-request.ts'
 import { splitEvents } from './split-events.ts'
 
 export type HttpServerOptions = {
@@ -30,6 +31,10 @@ export type HttpLimits = {
   readonly entitiesMax: number
   /** Single features of one read. Default 1,000. */
   readonly featuresMax: number
+  /** Places of one `POST /v1/dead-letters/replay`. Default 1,000. */
+  readonly placesMax: number
+  /** Dead letters that it looks at when it is asked for all. Default 1,000. */
+  readonly replayMax: number
   /** From the first byte of a request to its last: a slower one is cut off. Default 60 s. */
   readonly requestMsMax: number
 }
@@ -59,6 +64,8 @@ export const httpRoutes = [
   'GET /v1/registry',
   'GET /v1/registry/:number',
   'POST /v1/registry',
+  'POST /v1/dead-letters/replay',
+  'POST /v1/dead-letters/fix',
   'GET /health',
   'GET /ready',
   'GET /metrics',
@@ -72,6 +79,8 @@ const limitsDefault: HttpLimits = {
   applyBytesMax: 1.5 * 1024 * 1024,
   entitiesMax: 1_000,
   featuresMax: 1_000,
+  placesMax: 1_000,
+  replayMax: 1_000,
   requestMsMax: 60_000,
 }
 
@@ -137,6 +146,7 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   addReads(server, { service, limits, checkReady })
   addForgetting(server, { service, limits, checkReady })
   addRegistry(server, { service, limits, checkReady })
+  addReplays(server, { service, limits, checkReady })
   addProbes(server, { service, checkReady })
 
   return {
@@ -203,6 +213,20 @@ function addRegistry(server: FastifyInstance, { service, limits, checkReady }: R
   server.post('/v1/registry', settings, async (request, reply) => {
     const { body } = rawBody(request, ['application/json'])
     return answer(reply, 200, await service.apply(parseApplyRequest(body)))
+  })
+}
+
+function addReplays(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+  const allowed = ['application/json']
+  // A mended event is one event, and the request a little more.
+  const settings = { onRequest: readiness(checkReady), bodyLimit: limits.eventBytesMax + 64 * 1024 }
+  server.post('/v1/dead-letters/replay', settings, async (request, reply) => {
+    const { body } = rawBody(request, allowed)
+    return answer(reply, 200, await service.replay(parseReplayRequest(body, limits)))
+  })
+  server.post('/v1/dead-letters/fix', settings, async (request, reply) => {
+    const { body } = rawBody(request, allowed)
+    return answer(reply, 200, await service.fix(parseFixRequest(body)))
   })
 }
 

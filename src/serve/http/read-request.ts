@@ -1,14 +1,19 @@
-import { isUtf8 } from 'node:buffer'
-import { MillraceError } from '../../base/faults.ts'
-import { nearest } from '../../base/nearest.ts'
 import { describe } from '../../schema/decode.ts'
 import { parseInstant } from '../../schema/instant.ts'
 import type { ForgetRequest, ReadRequest } from '../http-service.ts'
 import { memberBytes } from './json-scan.ts'
+import {
+  came,
+  checkCount,
+  checkMembers,
+  isObject,
+  type JsonObject,
+  malformed,
+  own,
+  parseObject,
+} from './request-body.ts'
 
 export type ReadLimits = { readonly entitiesMax: number; readonly featuresMax: number }
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 const members = ['service', 'features', 'entities', 'asOf', 'with', 'full']
 
@@ -17,7 +22,7 @@ const members = ['service', 'features', 'entities', 'asOf', 'with', 'full']
  * Throws `REQUEST_MALFORMED` and `REQUEST_TOO_LARGE`.
  */
 export function parseReadRequest(body: Uint8Array, limits: ReadLimits): ReadRequest {
-  const request = parseObject(body)
+  const request = parseObject(body, '{"service":"fraud_v1","entities":[{"customerId":1}]}')
   checkMembers(request, members, 'the request')
   const added = own(request, 'with')
   const asOf = own(request, 'asOf')
@@ -32,26 +37,13 @@ export function parseReadRequest(body: Uint8Array, limits: ReadLimits): ReadRequ
 
 /** The body of `POST /v1/forget`, checked in shape. Throws `REQUEST_MALFORMED`. */
 export function parseForgetRequest(body: Uint8Array): ForgetRequest {
-  const request = parseObject(body)
+  const request = parseObject(body, '{"entity":"customer","keys":{"customerId":1}}')
   checkMembers(request, ['entity', 'keys'], 'the request')
   const entity = own(request, 'entity')
   const keys = own(request, 'keys')
   if (typeof entity !== 'string') throw malformed(`"entity" is ${describe(entity)}`, 'Give the name of an entity.')
   if (!isObject(keys)) throw malformed(`"keys" is ${describe(keys)}`, 'Give its join keys: {"customerId":1}.')
   return { entity, keys }
-}
-
-function parseObject(body: Uint8Array): JsonObject {
-  const allowed = 'Send a JSON object such as {"service":"fraud_v1","entities":[{"customerId":1}]}.'
-  if (!isUtf8(body)) throw malformed('the body is not UTF-8', allowed)
-  let value: unknown
-  try {
-    value = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
-  } catch (error) {
-    throw malformed(`the body is not JSON (${(error as Error).message})`, allowed)
-  }
-  if (!isObject(value)) throw malformed(`the body is ${describe(value)}`, allowed)
-  return value
 }
 
 function parseTarget(request: JsonObject, { featuresMax }: ReadLimits): ReadRequest['target'] {
@@ -115,33 +107,4 @@ function parseWith(added: unknown, bytes: Uint8Array): NonNullable<ReadRequest['
 function parseFull(full: unknown): boolean {
   if (full === undefined || typeof full === 'boolean') return full ?? true
   throw malformed(`"full" is ${describe(full)}`, 'Give true for status and age of every value, false for values only.')
-}
-
-function checkMembers(object: JsonObject, allowed: readonly string[], where: string): void {
-  const unknown = Object.keys(object).find((name) => !allowed.includes(name))
-  if (unknown === undefined) return
-  const close = nearest(unknown, allowed) ?? ''
-  const detail = `${where} has a member ${describe(unknown).replace('string ', '')}`
-  throw malformed(detail, `Members are ${allowed.join(', ')}. The nearest is "${close}".`)
-}
-
-function checkCount(size: number, unit: string, limit: number): void {
-  if (size > limit) throw new MillraceError('REQUEST_TOO_LARGE', { size, unit, limit })
-}
-
-/** Own members only: a body that says nothing of `full` must not find it on a prototype. */
-function own(object: JsonObject, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined
-}
-
-function came(value: unknown): string {
-  return value === undefined ? 'missing' : describe(value)
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
-
-function malformed(detail: string, allowed: string): MillraceError {
-  return new MillraceError('REQUEST_MALFORMED', { detail, allowed })
 }

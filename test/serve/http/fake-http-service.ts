@@ -2,11 +2,15 @@ import { MillraceError } from '../../../src/base/faults.ts'
 import type {
   ApplyRequest,
   ApplyResponse,
+  FixRequest,
   HttpService,
   IngestResult,
   ReadRequest,
   ReadResponse,
   RegistryState,
+  ReplayAnswer,
+  ReplayRequest,
+  ReplayResult,
   VersionSummary,
 } from '../../../src/serve/http-service.ts'
 
@@ -24,6 +28,7 @@ export class FakeHttpService implements HttpService {
   readonly bodies: string[] = []
   readonly reads: ReadRequest[] = []
   readonly applied: ApplyRequest[] = []
+  readonly replays: (ReplayRequest | FixRequest)[] = []
   readyReasons: string[] = []
   healthReasons: string[] = []
   /** What the next call throws. */
@@ -68,6 +73,18 @@ export class FakeHttpService implements HttpService {
   async forget({ entity }: { readonly entity: string }) {
     this.#fail()
     return await Promise.resolve({ version: 1 as const, entity, key: 'k', prefix: { payments: [7, 8] }, at: 'now' })
+  }
+
+  async replay(request: ReplayRequest): Promise<ReplayAnswer> {
+    this.#fail()
+    this.replays.push(request)
+    return Promise.resolve({ results: [], next: null })
+  }
+
+  async fix(request: FixRequest): Promise<ReplayResult> {
+    this.#fail()
+    this.replays.push(request)
+    return Promise.resolve({ place: '0@0', stream: null, source: null, outcome: 'missing' })
   }
 
   health() {
