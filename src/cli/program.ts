@@ -10,6 +10,7 @@ import { explainCommand } from './commands/explain.ts'
 import { forgetCommand } from './commands/forget.ts'
 import { getCommand } from './commands/get.ts'
 import { planCommand } from './commands/plan.ts'
+import { readCommand } from './commands/read.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { retentionCommand } from './commands/retention.ts'
 import { rollbackCommand } from './commands/rollback.ts'
@@ -40,6 +41,7 @@ export function makeProgram(): Command {
     .addCommand(bootstrapCommand())
     .addCommand(trainCommand())
     .addCommand(explainCommand())
+    .addCommand(readCommand())
     .addCommand(dlqCommand())
     .addCommand(forgetCommand())
     .addCommand(retentionCommand())
