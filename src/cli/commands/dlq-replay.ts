@@ -7,14 +7,15 @@ import { folderOption, jsonOption, limitMax, urlOption, wholeNumber } from '../o
 import { counted, faultIn, print, printJson, printRefusal, table } from '../output.ts'
 import { visible } from '../visible.ts'
 
-type Where = { url: string; folder: string; definitions?: string }
+type Where = { url: string; folder: string; offline?: boolean }
 type Options = Where & { late?: boolean; json?: boolean }
 type ReplayOptions = Options & { all?: boolean; stream?: string; reason?: string; limit?: string }
 type FixOptions = Options & { set?: string[]; with?: string }
 
 const whereText = `
-Asks a running dev, at --url. When none runs: --definitions MODULE opens the
-data folder itself, folds what is not folded yet, does the work and closes it.`
+Asks a running millrace, at --url. When none runs, --offline opens the data
+folder itself with the definitions that are applied in it, does the work and
+closes it.`
 
 /** `replay` and `fix`, which change something; the others look. */
 export function addReplayCommands(dlq: Command): void {
@@ -22,7 +23,7 @@ export function addReplayCommands(dlq: Command): void {
     command
       .option('--late', 'late events instead of the refused ones')
       .addOption(urlOption())
-      .option('--definitions <module>', 'no dev runs: open --folder with these definitions')
+      .option('--offline', 'nothing runs in the data folder: open it for this')
       .addOption(folderOption())
       .addOption(jsonOption())
   shared(
@@ -182,12 +183,14 @@ async function readText(file: string): Promise<string> {
 }
 
 /** A running millrace: the one at --url, or one of our own on the data folder for as long as it takes. */
-async function withServer({ url, folder, definitions }: Where, work: (url: string) => Promise<void>): Promise<void> {
-  if (definitions === undefined) return await work(url)
-  const { loadPlan } = await import('../../app/load-plan.ts')
+async function withServer({ url, folder, offline }: Where, work: (url: string) => Promise<void>): Promise<void> {
+  if (offline !== true) return await work(url)
+  const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+  // A folder that is not there must not be made by this.
+  await (await openReadOnlyLog(folder)).close()
   const { millrace } = await import('../../app/mill.ts')
   const { startServer } = await import('../../app/server.ts')
-  const mill = await millrace({ definitions: (await loadPlan(definitions)).definitions, folder })
+  const mill = await millrace({ folder })
   try {
     const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
     try {
