@@ -257,9 +257,9 @@ export class Mill {
    * Resolves once the applied version is served, and everything that is durable in the log now is visible to reads.
    */
   async caughtUp(): Promise<void> {
-    const isBuilding = (): boolean => this.#engine.building !== null && this.#engine.fault === null
+    const isChanging = (): boolean => this.versions.isChanging && this.#engine.fault === null
     // A partition that has stopped may hold up the building for ever: whether it matters here, the engine says below.
-    while (isBuilding() && this.#engine.halted.length === 0) await this.#clock.sleep(1)
+    while (isChanging() && this.#engine.halted.length === 0) await this.#clock.sleep(1)
     await this.#engine.caughtUp()
   }
 

@@ -120,7 +120,9 @@ function checkNote(note: string | undefined): string | null {
 export class Versions {
   readonly #place: Place
   readonly #engine: Engine
-  #fault: MillraceError | Error | null = null
+  #fault: Error | null = null
+  /** Changes that the engine was told of and has not made, nor given up for later ones. */
+  #pending = 0
 
   constructor(place: Place, engine: Engine) {
     this.#place = { ...place, keeps: (view) => engine.keeps(view) }
@@ -150,6 +152,11 @@ export class Versions {
     return registry.versions.findLast(({ plan }) => plan === hash)?.number ?? null
   }
 
+  /** Whether what is served is about to change. */
+  get isChanging(): boolean {
+    return this.#pending > 0 || this.#engine.building !== null
+  }
+
   /**
    * Makes definitions the applied version; what is served changes to them once their views are built. Throws as
    * `registerDefinitions` does.
@@ -167,14 +174,22 @@ export class Versions {
     // A later version may have been applied before this one had its turn: then that is what is built.
     if (!applied.changed || applied.version.number !== this.#place.registry.number) return applied
     this.#fault = null
-    const { plan } = this.#place.registry.compiled(applied.version.number)
-    this.#engine.apply(plan).catch((error: unknown) => {
-      // Given way to a later one, or the process ends and the next start goes on: neither is a fault.
-      const expected = error instanceof MillraceError && ['PLAN_SUPERSEDED', 'ENGINE_STOPPED'].includes(error.code)
-      if (!expected && this.applied === applied.version)
-        this.#fault = error instanceof Error ? error : new Error(String(error))
-    })
+    void this.#change(applied.version)
     return applied
+  }
+
+  async #change(version: Version): Promise<void> {
+    this.#pending += 1
+    try {
+      await this.#engine.apply(this.#place.registry.compiled(version.number).plan)
+    } catch (error) {
+      // Given way to a later one, or the process ends and the next start goes on: neither is a fault.
+      const isExpected = error instanceof MillraceError && ['PLAN_SUPERSEDED', 'ENGINE_STOPPED'].includes(error.code)
+      if (isExpected || this.applied !== version) return
+      this.#fault = error instanceof Error ? error : new Error(String(error))
+    } finally {
+      this.#pending -= 1
+    }
   }
 
   /** For whoever asks from outside. */
@@ -198,9 +213,9 @@ export class Versions {
       : `partition ${first.partition} of ${first.topic} has stopped: ${first.fault.message}`
   }
 
-  /** The plan on its way, else the served one: what was applied last. */
+  /** Of the applied version. */
   get plan(): Plan {
-    return this.#engine.building?.plan ?? this.#engine.plan
+    return this.#place.registry.compiled(this.applied.number).plan
   }
 }
 
