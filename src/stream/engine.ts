@@ -213,6 +213,7 @@ export class Engine {
     this.#throwIfStopped()
     await createTopics(plan, this.#options)
     const target = await this.#alone(async (): Promise<Target | null> => {
+      this.#throwIfStopped()
       const another = this.#target
       this.#target = null
       another?.done.reject(new MillraceError('PLAN_SUPERSEDED', { plan: another.plan.hash, by: plan.hash }))
@@ -240,6 +241,7 @@ export class Engine {
   async forget(entity: string, key: Uint8Array): Promise<ForgottenEntity> {
     const { log, clock } = this.#options
     const forgotten = await this.#alone(async () => {
+      this.#throwIfStopped()
       const prefix: Record<string, number[]> = {}
       const limits = new Map<string, number>()
       for (const task of this.#tracks.tasks) {
@@ -276,8 +278,14 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    this.#abort()
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    // What was asked for before ends before this: it may still start something, which then has to stop as well.
+    for (let before: Promise<unknown> | null = null; before !== this.#exclusive; ) {
+      this.#abort()
+      before = this.#exclusive
+      await before
+      this.#abort()
+      while (this.#running.size > 0) await Promise.all(this.#running)
+    }
     // One that somebody asked for. When it fails, they have the error, and it is the engine's fault too.
     while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
     if (this.#target !== null) {
