@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,7 @@ export type CampaignOptions = {
 export type Campaign = {
   readonly seed: number
   readonly seconds: number
+  readonly lanes: number
   readonly injected: Readonly<Record<FaultKind, number>>
   readonly crashPoints: Readonly<Record<CrashPoint, number>>
   /** Codes of the faults that processes ended with. */
@@ -89,17 +91,22 @@ export async function runCampaign(options: CampaignOptions): Promise<Campaign> {
   return {
     seed,
     seconds,
+    lanes,
     done,
     skipped: missing === null ? [] : [`system call error: ${missing}`],
     ...summarise(outcomes, tallies),
   }
 }
 
+const triesMax = 12
+
 /** First every crash point, again until it was reached; then all kinds in turn. */
 class Tasks {
   readonly #points: CrashPoint[] = [...crashPoints]
   readonly #kinds: readonly FaultKind[]
   readonly #random: () => number
+  readonly #tries = new Map<CrashPoint, number>()
+  readonly #reached = new Set<CrashPoint>()
   #count = 0
   #underWay = 0
 
@@ -128,7 +135,17 @@ class Tasks {
   done({ kind, point, hit }: Outcome): void {
     if (kind !== 'crash point') return
     this.#underWay -= 1
-    if (!hit) this.#points.push(point!)
+    if (hit) this.#reached.add(point!)
+    if (hit) return
+    const tries = (this.#tries.get(point!) ?? 0) + 1
+    this.#tries.set(point!, tries)
+    assert.ok(
+      this.#reached.has(point!) || tries < triesMax,
+      `crash point ${point} was not reached in ${tries} processes`,
+    )
+    // It was reached at some other time, or it is looked for once more.
+    if (this.#reached.has(point!) || this.#points.includes(point!)) return
+    this.#points.push(point!)
   }
 }
 

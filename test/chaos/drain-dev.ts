@@ -78,16 +78,20 @@ export type DrainedDev = { readonly events: Acknowledged['events']; readonly dra
 /** Loads a `millrace dev` over HTTP and asks it to stop in the middle of that: it must finish and exit with 0. */
 export async function drainDev(options: DevOptions & { readonly load: Load }): Promise<DrainedDev> {
   const dev = await startDev(options)
-  const sender = new Sender(dev.address, options.load)
-  const sending = [sender.run(), sender.run(), sender.run()]
-  await sleep(options.load.ms)
-  const askedAt = performance.now()
-  dev.process.kill('SIGTERM')
-  const { code, signal, stderr } = await dev.ended
-  const drainMs = performance.now() - askedAt
-  assert.deepEqual({ code, signal }, { code: 0, signal: null }, `after SIGTERM: ${stderr}`)
-  await Promise.all(sending)
-  return { events: sender.acknowledged, drainMs, readyMs: dev.readyMs }
+  try {
+    const sender = new Sender(dev.address, options.load)
+    const sending = [sender.run(), sender.run(), sender.run()]
+    await sleep(options.load.ms)
+    const askedAt = performance.now()
+    dev.process.kill('SIGTERM')
+    const { code, signal, stderr } = await dev.ended
+    const drainMs = performance.now() - askedAt
+    assert.deepEqual({ code, signal }, { code: 0, signal: null }, `after SIGTERM: ${stderr}`)
+    await Promise.all(sending)
+    return { events: sender.acknowledged, drainMs, readyMs: dev.readyMs }
+  } finally {
+    dev.process.kill('SIGKILL')
+  }
 }
 
 /** Posts events in the order of their indexes, in small requests, until the server takes no more. */

@@ -144,7 +144,9 @@ export class Lane {
       this.beginAnew()
     }
     if (folder === 'used' && this.#events.length < 50) await this.#live({ kill: { after: 'caught-up', ms: 700 } })
-    leaveRemains(point, this.folder)
+    for (let more = 8; more > 0 && !leaveRemains(point, this.folder); more--) {
+      await this.#live({ kill: { after: 'caught-up', ms: 1_000 } })
+    }
     if (/^engine\.forget\.(found|mended)/.test(point)) {
       const crash = { point: 'engine.forget.written', nth: 1 } as const
       await this.#live({ faults: { ...noFaults, crash }, kill: { after: 'caught-up', ms: 3_000 } })
@@ -204,7 +206,7 @@ export class Lane {
       checkpointMs: this.#pick([5, 10, 20]),
       keysMax: this.#pick([0, 8, 100_000]),
       partitions,
-      variant: this.changes ? this.#pick(['a', 'b'] as const) : 'a',
+      variant: this.changes ? this.#pick(['a', 'b', 'c'] as const) : 'a',
       changes: this.changes,
       closeAfterMs: options.closeAfterMs ?? null,
     }

@@ -10,7 +10,6 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Mill, millrace } from '../../src/app/mill.ts'
 import { MillraceError } from '../../src/base/faults.ts'
-import { compilePlan } from '../../src/app/load-plan.ts'
 import { makeEvent, makeRandom, payments, views } from '../integration/kill-stream.ts'
 import { notesTopic } from './notes-topic.ts'
 import { type Variant, variants } from './variants.ts'
@@ -51,7 +50,15 @@ async function main(options: WorkerOptions): Promise<void> {
     checkpoint: () => undefined,
   }
   const definitions = variants[options.variant]
-  const mill = await millrace({ definitions, folder, checkpointMs, keysMax, partitions, observer })
+  const mill = await millrace({
+    definitions,
+    allowIncompatible: true,
+    folder,
+    checkpointMs,
+    keysMax,
+    partitions,
+    observer,
+  })
   const stop = new AbortController()
   try {
     mill.read(views[0].name, { customerId: 1 })
@@ -120,8 +127,9 @@ async function change(mill: Mill, { seed, run, variant }: WorkerOptions, signal:
       await mill.forget('customer', { customerId: Math.floor(random() * 30) })
       say('forgot')
     } else {
-      current = current === 'a' ? 'b' : 'a'
-      await mill.engine.apply(compilePlan(variants[current]))
+      current = ({ a: 'b', b: 'c', c: 'a' } as const)[current]
+      await mill.versions.apply(variants[current], { allowIncompatible: true })
+      await mill.caughtUp()
       say(`applied ${current}`)
     }
   }

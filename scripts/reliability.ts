@@ -1,0 +1,160 @@
+/**
+ * Writes docs/RELIABILITY.md and its pictures from the results of runs. A test compares what it would write with what
+ * is there.
+ *
+ *     node --conditions=millrace-source scripts/reliability.ts
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { percentile } from '../test/chaos/campaign.ts'
+import { distributionSvg } from '../test/chaos/plot.ts'
+import type { ChaosRecord, Circumstances } from '../test/chaos/record.ts'
+import type { SoakRecord } from '../test/chaos/soak-record.ts'
+
+const root = join(import.meta.dirname, '..')
+
+export type Written = { readonly file: string; readonly content: string }
+
+/** What stands in the documents after the results that are there now. */
+export function reliabilityFiles(): readonly Written[] {
+  const chaos = read<ChaosRecord>('test/chaos/results/chaos.json')
+  const soak = read<SoakRecord>('test/chaos/results/soak.json')
+  const simulation = read<SimulationRecord>('test/simulation/results/simulation.json')
+  const mutants = read<MutantsRecord>('test/simulation/results/mutants.json')
+  const parts = [head, chaosPart(chaos), simulationPart(simulation, mutants), soakPart(soak), limits]
+  const files = [{ file: 'docs/RELIABILITY.md', content: `${parts.join('\n\n')}\n` }]
+  if (chaos === null) return files
+  const picture = distributionSvg('from the start of a process until it has caught up, ms', chaos.caughtUpMs)
+  return [...files, { file: 'docs/reliability-recovery.svg', content: picture }]
+}
+
+type Simulated = Readonly<Record<string, unknown>>
+type SimulationRecord = Simulated
+type MutantsRecord = Simulated
+
+function read<T>(file: string): T | null {
+  const path = join(root, file)
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : null
+}
+
+const head = `# Reliability
+
+What was done to millrace, how often, and what came of it. This page is generated from the results of runs
+(\`node --conditions=millrace-source scripts/reliability.ts\`); nothing on it was written by hand but the text around the figures.
+Every run ends with a comparison: the raw log is read again and judged by a second, naive implementation that shares
+nothing with the engine, and every value of every key, every counter, every dead letter and late event must be as it says.
+**Lost** is what was acknowledged and is not there; **doubled** is what counts twice. A run that finds either fails, and
+is no result.`
+
+function chaosPart(record: ChaosRecord | null): string {
+  const title = '## Faults on real processes and a real disk'
+  if (record === null)
+    return `${title}\n\nNo result is recorded yet: \`npm run chaos -- --minutes 10 --out test/chaos/results/chaos.json\`.`
+  const total = Object.values(record.injected).reduce((sum, count) => sum + count, 0)
+  const points = Object.values(record.crashPoints)
+  const rows = Object.entries(record.injected).map(
+    ([kind, count]) => `| ${kind} | ${about[kind] ?? ''} | ${count} | 0 | 0 |`,
+  )
+  const times = (name: string, sorted: readonly number[]): string =>
+    `| ${name} | ${sorted.length} | ${percentile(sorted, 0.5) ?? '–'} ms | ${percentile(sorted, 0.95) ?? '–'} ms | ${sorted.at(-1) ?? '–'} ms |`
+  return [
+    title,
+    `${total} faults in ${Math.round(record.seconds / 60)} minutes, on processes that work side by side on ${record.lanes} data folders.`,
+    ['| fault | what it is | injected | lost | doubled |', '| --- | --- | ---: | ---: | ---: |', ...rows].join('\n'),
+    `${points.filter((count) => count > 0).length} of ${points.length} named crash points were died at. Meanwhile ${record.done.rebuilds} times the whole state was ` +
+      `deleted and made again from the log, definitions were changed ${record.done.applied} times and ${record.done.forgotten} entities forgotten.`,
+    `Compared ${record.compared.comparisons} times: ${count(record.compared.records)} records, ${count(record.compared.values)} values, ` +
+      `${count(record.compared.deadLetters)} dead letters, ${count(record.compared.late)} late events.`,
+    `Processes that were not killed ended with: ${
+      Object.entries(record.faults)
+        .map(([code, times]) => `\`${code}\` ${times}`)
+        .join(', ') || 'nothing'
+    }.`,
+    [
+      '| time | times | p50 | p95 | max |',
+      '| --- | ---: | ---: | ---: | ---: |',
+      times('start of a process to its first answer, after a fault', record.firstAnswerMs),
+      times('start of a process until it has caught up, after a fault', record.caughtUpMs),
+      times('SIGTERM under load to the end of the process', record.drainMs),
+    ].join('\n'),
+    '![recovery times](reliability-recovery.svg)',
+    ...record.skipped.map((text) => `Left out: ${text}.`),
+    circumstancesOf(record),
+  ].join('\n\n')
+}
+
+const about: Readonly<Record<string, string>> = {
+  'crash point': 'dies by its own hand at a named place before, between or after durable steps',
+  kill: '`kill -9` at random, while it starts, recovers or works',
+  'power cut': '`kill -9` on a disk that loses what the log had not synced, and tears the last writes',
+  'disk error': 'one operation of the log on its files fails with EIO, or all of a kind with ENOSPC',
+  'system call error': 'strace fails a sync or a write of the log or of LMDB',
+  SIGTERM: '`millrace dev` is asked to stop under HTTP load; nothing may be read again afterwards',
+}
+
+function simulationPart(record: SimulationRecord | null, mutants: MutantsRecord | null): string {
+  const title = '## Deterministic simulation'
+  const sections = [
+    ['Runs', record],
+    ['Planted bugs', mutants],
+  ] as const
+  const tables = sections.flatMap(([name, found]) => (found === null ? [] : [`**${name}**`, tableOf(found)]))
+  if (tables.length === 0) return `${title}\n\nNo result is recorded yet: \`npm run simulate\`.`
+  return [title, ...tables].join('\n\n')
+}
+
+/** The plain figures of a record. */
+function tableOf(record: Simulated): string {
+  const plain = Object.entries(record).filter(([, value]) => typeof value !== 'object' || value === null)
+  return ['| | |', '| --- | --- |', ...plain.map(([name, value]) => `| ${name} | ${String(value)} |`)].join('\n')
+}
+
+function soakPart(record: SoakRecord | null): string {
+  const title = '## Soak'
+  if (record === null)
+    return `${title}\n\nNo result is recorded yet: \`npm run soak -- --minutes 60 --out test/chaos/results/soak\`.`
+  const { load, steady, restarts } = record
+  return [
+    title,
+    `${record.minutes} minutes of mixed load on one \`millrace dev\`: ${count(load.single)} events sent singly and ${count(load.batched)} in batches, ` +
+      `${count(load.reads)} reads of ten entities, ${load.trainings} training sets, ${load.explanations} explanations and ${load.lists} lists of dead letters ` +
+      `from the running folder; ${restarts.kill} times \`kill -9\` and ${restarts.sigterm} times SIGTERM in the first half. Retention removed ` +
+      `${count(record.removed)} of ${count(record.records)} records meanwhile. Lost 0, doubled 0.`,
+    [
+      `| the last process, ${steady.minutes} minutes after its warm-up | |`,
+      '| --- | ---: |',
+      `| resident memory | ${steady.rssMbPerHour} MB per hour |`,
+      `| heap | ${steady.heapMbPerHour} MB per hour |`,
+      `| open files | ${steady.filesPerHour} per hour |`,
+      `| most records waiting | ${steady.lagMax} |`,
+    ].join('\n'),
+    '![memory and open files](../test/chaos/results/soak.svg)',
+    circumstancesOf(record),
+  ].join('\n\n')
+}
+
+function circumstancesOf({ date, commit, machine, node, command }: Circumstances): string {
+  return `*${date}, commit ${commit}, ${machine}, Node ${node}:* \`${command}\``
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+const limits = `## What this does not show
+
+- One machine, loopback, one file system (the recovery times are of small folders: seconds of work, not gigabytes).
+- No power was cut. The log ran on a page cache of our own that loses what was not synced; LMDB did not: for its part a
+  kill leaves the system's page cache, and its promise rests on its design and on failed system calls.
+- A failed sync under strace leaves the data in the page cache; a real disk may lose it.
+- lmdb-js 3.5.6 writes past a buffer of 100 bytes when it reports a page that could not be written. The process may then
+  abort instead of ending with \`STORE_WRITE_FAILED\`; these runs count as \`abort in lmdb-js\`. The data were whole each time.
+- Kills come at moments of the machine's choosing: a seed repeats the events and the choice of faults, not the moments.
+- Bit rot, a disk that lies about syncs, and clocks that jump are not injected here.`
+
+if (import.meta.main) {
+  for (const { file, content } of reliabilityFiles()) {
+    writeFileSync(join(root, file), content)
+    console.log(`wrote ${file}`)
+  }
+}
