@@ -47,9 +47,11 @@ export async function runMill(
   const { engine } = mill
   try {
     const server = await startServer({ mill, host, port, clock: systemClock, metrics, logger })
+    // Before it says that it is there: whoever reads that may ask it to stop at once.
+    const stop = stopRequested(() => engine.fault)
     printWelcome(mill, { address: server.address, folder })
     const end = running(mill)
-    await stopRequested(() => engine.fault)
+    await stop
     end()
     if (engine.fault === null) print(pc.dim('stopping: finishing what is under way'))
     await server.close()
@@ -108,6 +110,8 @@ async function stopRequested(fault: () => Error | null): Promise<void> {
     const timer = setInterval(() => {
       if (fault() !== null) done()
     }, 200)
+    // The server keeps the process alive.
+    timer.unref()
     const done = (): void => {
       clearInterval(timer)
       process.off('SIGINT', done)
