@@ -46,6 +46,9 @@ export type LogHistories = {
 
 /** What a training set was made from and how: enough to make it again and to check that it is the same. */
 export type Manifest = {
+  /** Of the form of this file. */
+  readonly version: 1
+  /** Release that wrote it. */
   readonly millrace: string
   readonly plan: string
   readonly target: string
@@ -84,6 +87,7 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   await writeTrainingSet(set, writer, (done) => onProgress({ phase: 'writing', done, total: spine.rows }))
 
   const manifest: Manifest = {
+    version: 1,
     millrace: version,
     plan: plan.hash,
     target,

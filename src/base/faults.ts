@@ -152,6 +152,12 @@ export const faults = {
     message: 'log segment {file} is damaged at byte {position}: {detail}',
     hint: 'Only what was never made durable is ever cut off, and this is not that. `millrace doctor` says what is damaged; restore the folder from a backup. Nothing was changed.',
   },
+  LOG_VERSION_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: '{file} has format version {version}; this release reads {supported}',
+    hint: 'A newer release wrote the log: open it with that release. Nothing was changed. Deleting the file would not help: the records it belongs to are of that release too.',
+  },
   LOG_TOPIC_UNKNOWN: {
     kind: 'user',
     retry: 'never',

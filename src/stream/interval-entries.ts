@@ -1,9 +1,8 @@
 import { ByteWriter } from '../base/bytes.ts'
+import { MillraceError } from '../base/faults.ts'
 import { sha256 } from '../base/hash.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-
-const kindOpenInterval = 4
-const kindIntervals = 5
+import { kindIntervals, kindOpenInterval } from './store-keys.ts'
 
 /** A key with an event in an interval that is not emitted yet. */
 export type OpenEntry = { readonly end: number; readonly key: Uint8Array; readonly correction: boolean }
@@ -40,7 +39,13 @@ export function deleteProgress(view: string): StoreChange {
 
 export function readProgress(store: OnlineStore, view: string): IntervalProgress | null {
   const bytes = store.get(progressKey(view))
-  return bytes === undefined ? null : (JSON.parse(Buffer.from(bytes).toString()) as IntervalProgress)
+  if (bytes === undefined) return null
+  const found = JSON.parse(Buffer.from(bytes).toString()) as Omit<IntervalProgress, 'version'> & { version: number }
+  if (found.version !== 1) {
+    const what = `the intervals of view "${view}"`
+    throw new MillraceError('STATE_VERSION_UNKNOWN', { what, version: found.version, supported: 1 })
+  }
+  return found as IntervalProgress
 }
 
 export function* readOpen(store: OnlineStore, view: string): Iterable<OpenEntry> {

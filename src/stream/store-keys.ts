@@ -6,9 +6,13 @@ import type { OnlineStore } from '../store/online/online-store.ts'
 /** How the engine's parts share one online store: a byte for the kind of entry, then its own key. */
 const kindCheckpoint = 0
 const kindState = 1
-const kindIds = 2
+export const kindIds = 2
 const kindStateOfLongKey = 3
-const kindRejections = 4
+export const kindRejections = 4
+/** How far the intervals of a view are (`interval-entries.ts`). */
+export const kindIntervals = 5
+/** Keys with an event in an interval that is not emitted yet. */
+export const kindOpenInterval = 6
 
 /** Longer keys are named by their hash. With what stands before it a key stays within what any store takes. */
 const keyBytesMax = 1024

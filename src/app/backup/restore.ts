@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { rmdir } from 'node:fs/promises'
+import { open, rmdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf, MillraceError } from '../../base/faults.ts'
 import { examineFolder } from '../doctor/doctor.ts'
@@ -58,7 +57,7 @@ async function copyChecked(from: string, expected: BackupFile, draft: FolderDraf
   const { path } = expected
   let copied: BackupFile
   try {
-    copied = await draft.write(path, createReadStream(join(from, path)) as AsyncIterable<Uint8Array>)
+    copied = await draft.write(path, partsOf(join(from, path)))
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     throw missing ? damaged(from, `${path} is missing`) : error
@@ -68,6 +67,22 @@ async function copyChecked(from: string, expected: BackupFile, draft: FolderDraf
   }
   if (copied.sha256 !== expected.sha256) throw damaged(from, `the checksum of ${path} does not hold`)
 }
+
+/** A file in pieces; opened only when the first is asked for. */
+async function* partsOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await open(path, 'r')
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(partBytes))
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+const partBytes = 1024 * 1024
 
 function describe({ check, what }: Finding): string {
   return `${check}: ${what}`

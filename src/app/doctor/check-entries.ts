@@ -1,8 +1,18 @@
 import { messageOf } from '../../base/faults.ts'
 import { decodeState, encodeState } from '../../kernel/state-codec.ts'
 import type { ViewPlan } from '../../plan/plan.ts'
+import { OpenRejections } from '../../plan/open-rejections.ts'
+import { readProgress, viewsWithProgress } from '../../stream/interval-entries.ts'
 import { decodeIds, encodeIds } from '../../stream/seen-ids.ts'
-import { idsKey, ownedKinds, ownerIn, trackOwner } from '../../stream/store-keys.ts'
+import {
+  idsKey,
+  kindIds,
+  kindIntervals,
+  kindOpenInterval,
+  ownedKinds,
+  ownerIn,
+  trackOwner,
+} from '../../stream/store-keys.ts'
 import { rebuildHint } from './check-store.ts'
 import type { Examined } from './examined.ts'
 import type { Findings } from './finding.ts'
@@ -28,21 +38,31 @@ export function checkEntries({ checkpoint, store, plans, onProgress }: Examined,
   }
   const tracks = new Set(checkpoint.tracks.map(({ track }) => trackOwner(track)))
   const ids = new Map<string, IdsTally>()
-  let [done, left] = [0, 0]
+  let [done, left, intervals, unknown] = [0, 0, 0, 0]
   for (const [key, value] of store.range(Uint8Array.of(1), Uint8Array.of(255))) {
     if (++done % 1000 === 0) onProgress({ phase: 'checking the store, entries', done, total: null })
     const kind = ownedKinds.find((one) => one.kind === key[0])
-    if (kind === undefined) continue
+    if (kind === undefined) {
+      if (key[0] === kindOpenInterval || key[0] === kindIntervals) intervals += 1
+      else unknown += 1
+      continue
+    }
     const owner = ownerIn(key, kind.bytes)
     if (kind.owner === 'view') {
       const tally = views.get(owner)
       if (tally === undefined) left += 1
       else tallyState({ key, value }, tally, findings)
-    } else if (tracks.has(owner)) tallyIds({ key, value }, ids, findings)
-    else left += 1
+    } else if (!tracks.has(owner)) left += 1
+    else if (key[0] === kindIds) tallyIds({ key, value }, ids, findings)
+    else checkOpenRejections({ key, value }, findings)
   }
   sumStates(checkpoint.views, views, findings)
   sumIds(checkpoint, { ids, plans }, findings)
+  checkIntervals(store, intervals, findings)
+  if (unknown > 0) {
+    const what = `${unknown} entries are of no kind that this release knows`
+    findings.fault('store', what, `A newer release wrote them: use that one. Or: ${rebuildHint}`)
+  }
   if (left > 0) {
     const what = `${left} entries belong to definitions that are not kept any more`
     findings.warn('store', what, 'Nothing to do: a running process deletes them by and by.')
@@ -104,6 +124,26 @@ function tallyIds({ key, value }: Entry, ids: Map<string, IdsTally>, findings: F
     if (Buffer.compare(encodeIds(remembered), value) !== 0) wrong('it is not in canonical form')
   } catch (error) {
     wrong(`it does not decode: ${messageOf(error)}`)
+  }
+}
+
+function checkOpenRejections({ key, value }: Entry, findings: Findings): void {
+  const wrong = (what: string): void => findings.fault('open rejections', `${hex(key)}: ${what}`, rebuildHint)
+  try {
+    if (Buffer.compare(OpenRejections.decode(value).encode(), value) !== 0) wrong('they are not in canonical form')
+  } catch (error) {
+    wrong(`they do not decode: ${messageOf(error)}`)
+  }
+}
+
+function checkIntervals(store: Examined['store'], entries: number, findings: Findings): void {
+  if (entries === 0) return
+  try {
+    const views = viewsWithProgress(store)
+    for (const view of views) readProgress(store, view)
+    findings.ok('intervals', `${entries} entries of ${views.length} views`)
+  } catch (error) {
+    findings.fault('intervals', messageOf(error), rebuildHint)
   }
 }
 

@@ -3,11 +3,12 @@ import { encodeState } from '../../kernel/state-codec.ts'
 import { isErased } from '../../plan/erasure.ts'
 import { Forgotten, readForgotten } from '../../plan/forgotten.ts'
 import { Intake } from '../../plan/intake.ts'
+import { OpenRejections } from '../../plan/open-rejections.ts'
 import type { StreamPlan, ViewPlan } from '../../plan/plan.ts'
 import type { SourceProgress, TrackProgress, VerdictCounts } from '../../stream/checkpoint.ts'
 
 import { SeenIdSegments } from '../../stream/seen-ids.ts'
-import { ownedKinds, ownerIn, stateKey } from '../../stream/store-keys.ts'
+import { ownedKinds, ownerIn, rejectionsKey, stateKey } from '../../stream/store-keys.ts'
 import { recordsOf } from './check-rejections.ts'
 import { rebuildHint } from './check-store.ts'
 import type { Examined } from './examined.ts'
@@ -109,6 +110,11 @@ async function replaySource(
   if (differences.length > 0) findings.fault('replay', `${at}: the store has ${differences.join(', ')}`, rebuildHint)
   const place = { track: track.track, topic: kind === 'live' ? 0 : 1, partition }
   const lost = idsLost(seen, new SeenIdSegments(place).restore(examined.store), intake.forgetsBefore)
+  const open = examined.store.get(rejectionsKey(place)) ?? OpenRejections.none().encode()
+  if (Buffer.compare(open, intake.open.encode()) !== 0) {
+    differences.push('open rejections')
+    findings.fault('replay', `${at}: the rejections that can still be replayed differ in the store`, rebuildHint)
+  }
   if (lost > 0)
     findings.fault('replay', `${at}: ${lost} remembered ids are missing or differ in the store`, rebuildHint)
   return differences.length + lost

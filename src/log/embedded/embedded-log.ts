@@ -62,7 +62,7 @@ export interface EmbeddedLog extends Log {
 /**
  * Opens the log in a folder, or begins a new one there, as the only process that does.
  *
- * Throws `FOLDER_IN_USE`, `LOG_CORRUPT` when durable records are damaged, `STATE_VERSION_UNKNOWN` for a folder of
+ * Throws `FOLDER_IN_USE`, `LOG_CORRUPT` when durable records are damaged, `LOG_VERSION_UNKNOWN` for a folder of
  * another release, and `LOG_FOLDER_UNUSABLE` when the file system refuses.
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {

@@ -27,7 +27,7 @@ export function encodeEndMark({ log, ends }: EndMark): Uint8Array {
   return Buffer.from(`${JSON.stringify({ ...content, check: checkOf(content) }, null, 2)}\n`)
 }
 
-/** Empty without a mark. Throws `LOG_CORRUPT` when it is damaged or of another log, `STATE_VERSION_UNKNOWN`. */
+/** Empty without a mark. Throws `LOG_CORRUPT` when it is damaged or of another log, `LOG_VERSION_UNKNOWN`. */
 export async function readEndMark(fileSystem: FileSystem, folder: string, log: string): Promise<DurableEnds> {
   const file = `${folder}/${fileName}`
   const content = await readWhole(fileSystem, file)

@@ -113,7 +113,7 @@ function parseDescription(file: string, content: Uint8Array): TopicDescription {
 
 export const logVersion = 1
 
-/** The id of a log, from `log.json`; null when there is no such file. Throws `LOG_CORRUPT`, `STATE_VERSION_UNKNOWN`. */
+/** The id of a log, from `log.json`; null when there is no such file. Throws `LOG_CORRUPT`, `LOG_VERSION_UNKNOWN`. */
 export async function readLogId(fileSystem: FileSystem, folder: string): Promise<string | null> {
   const file = `${folder}/log.json`
   const content = await readWhole(fileSystem, file)
@@ -123,7 +123,7 @@ export async function readLogId(fileSystem: FileSystem, folder: string): Promise
   return id
 }
 
-/** The fields of a JSON file of ours. Throws `LOG_CORRUPT`, or `STATE_VERSION_UNKNOWN` for another release's. */
+/** The fields of a JSON file of ours. Throws `LOG_CORRUPT`, or `LOG_VERSION_UNKNOWN` for another release's. */
 export function parseVersioned(
   file: string,
   content: Uint8Array,
@@ -138,8 +138,7 @@ export function parseVersioned(
   if (typeof value !== 'object' || value === null) throw damaged(file, 'it is no JSON object')
   const fields: Readonly<Record<string, unknown>> = { ...value }
   if (fields['version'] !== supported) {
-    const details = { what: file, version: String(fields['version']), supported }
-    throw new MillraceError('STATE_VERSION_UNKNOWN', details)
+    throw new MillraceError('LOG_VERSION_UNKNOWN', { file, version: String(fields['version']), supported })
   }
   return fields
 }

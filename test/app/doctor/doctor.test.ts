@@ -268,7 +268,7 @@ const storeDamages: readonly Damage[] = [
   {
     what: 'a checkpoint in a newer form',
     damage: (folder) => editCheckpoint(folder, (checkpoint) => ((checkpoint as { version: number }).version = 99)),
-    says: [['fault', /store: the checkpoint: the checkpoint has format version 99/]],
+    says: [['fault', /store: the checkpoint: the checkpoint in .*store has format version 99; this release reads \d+/]],
   },
   {
     what: 'a checkpoint that is no JSON',
@@ -389,6 +389,22 @@ const storeDamages: readonly Damage[] = [
     what: 'remembered ids in a newer form',
     damage: (folder) => editEntry(folder, ids, (value) => (value[0] = 9)),
     says: [['fault', /ids: segment \d+ of [0-9a-f]+: it does not decode: .*format version 9/]],
+  },
+  {
+    what: 'open rejections changed',
+    damage: (folder) => editEntry(folder, 4, (value) => (value[value.length - 1]! += 1)),
+    says: [['fault', /replay: .*: the rejections that can still be replayed differ in the store/]],
+    deep: true,
+  },
+  {
+    what: 'open rejections in a newer form',
+    damage: (folder) => editEntry(folder, 4, (value) => (value[0] = 9)),
+    says: [['fault', /open rejections: [0-9a-f]+: they do not decode: .*format version 9/]],
+  },
+  {
+    what: 'entries of a kind that a newer release has',
+    damage: (folder) => withStore(folder, (store) => store.write([[Uint8Array.of(77, 1), Uint8Array.of(1)]])),
+    says: [['fault', /store: 1 entries are of no kind that this release knows/]],
   },
   {
     what: 'entries of a view that is gone',

@@ -146,7 +146,7 @@ describe('the mark of a closed log', () => {
       flipped[bit >> 3]! ^= 1 << (bit & 7)
       disk.setContent(mark, flipped)
       const opened = await open(disk).catch((error: { code?: string }) => error)
-      if ('code' in opened) assert.match(opened.code!, /^(LOG_CORRUPT|STATE_VERSION_UNKNOWN)$/)
+      if ('code' in opened) assert.match(opened.code!, /^(LOG_CORRUPT|LOG_VERSION_UNKNOWN)$/)
       else {
         // A blank may turn into another blank: the content is the same.
         assert.deepEqual(JSON.parse(Buffer.from(flipped).toString()), JSON.parse(Buffer.from(whole).toString()))

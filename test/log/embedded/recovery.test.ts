@@ -181,7 +181,7 @@ describe('opening a log', () => {
     await disk.remove('/log/log.json')
     await assert.rejects(open(disk), { code: 'LOG_CORRUPT' })
     disk.setContent('/log/log.json', text({ version: 2, id: 'x' }))
-    await assert.rejects(open(disk), { code: 'STATE_VERSION_UNKNOWN' })
+    await assert.rejects(open(disk), { code: 'LOG_VERSION_UNKNOWN' })
     disk.setContent('/log/log.json', id)
     disk.setContent('/log/topics/t/topic.json', topic.subarray(0, 10))
     await assert.rejects(open(disk), { code: 'LOG_CORRUPT' })
