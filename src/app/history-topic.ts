@@ -1,10 +1,11 @@
 import { MillraceError } from '../base/faults.ts'
 import type { Header, Log, LogRecord, RecordInput } from '../log/log.ts'
 import { historyMark } from '../plan/intake.ts'
+import { standsInFor } from '../plan/open-rejections.ts'
 import type { StreamPlan } from '../plan/plan.ts'
 
 /** Says of a record of a history which import wrote it, and from which row of which of its files. */
-const placeHeader = 'millrace.import'
+export const importHeader = 'millrace.import'
 
 /** Rows in the order in which they are imported. */
 export type RowPlace = { readonly file: number; readonly row: number }
@@ -34,10 +35,7 @@ export async function readWritten(stream: StreamPlan, log: Log, id: string): Pro
   const { topic } = stream.history!
   const partitions = log.topics().find((one) => one.topic === topic)!.partitions
   const tails: (LogRecord | null)[] = []
-  for (let partition = 0; partition < partitions; partition++) {
-    const end = log.end(topic, partition)
-    tails.push(end === log.start(topic, partition) ? null : (await log.read(topic, partition, end - 1, 1))[0]!)
-  }
+  for (let partition = 0; partition < partitions; partition++) tails.push(await lastOf(log, topic, partition))
   return tails.map((tail, partition) => {
     if (tail === null) return { partition, last: null, marked: false, timestampMs: null }
     const found = placeIn(tail)
@@ -51,6 +49,26 @@ export async function readWritten(stream: StreamPlan, log: Log, id: string): Pro
     }
     return { partition, last: found.place, marked, timestampMs: tail.timestampMs }
   })
+}
+
+/**
+ * The last record of a partition that is no replay of a rejected event: those may come between the rows of an import
+ * that is under way. The very last one when there are only such; null when there is none.
+ */
+async function lastOf(log: Log, topic: string, partition: number): Promise<LogRecord | null> {
+  const [start, end] = [log.start(topic, partition), log.end(topic, partition)]
+  let found: LogRecord | null = null
+  for (let count = 1; found === null && start < end; count *= 64) {
+    let newest: LogRecord | null = null
+    for (let offset = Math.max(start, end - count); offset < end; offset = newest!.offset + 1) {
+      for (const record of await log.read(topic, partition, offset, 1024 * 1024)) {
+        newest = record
+        if (record.offset < end && standsInFor(record.headers) === null) found = record
+      }
+    }
+    if (end - count <= start) return found ?? newest
+  }
+  return found
 }
 
 export function rowRecord(record: Omit<RecordInput, 'headers'>, id: string, place: RowPlace): RecordInput {
@@ -67,11 +85,11 @@ function isMark({ value, headers }: LogRecord): boolean {
 }
 
 function placeOf(id: string, { file, row }: RowPlace): Header {
-  return [placeHeader, Buffer.from(`${id}/${file}/${row}`)]
+  return [importHeader, Buffer.from(`${id}/${file}/${row}`)]
 }
 
 function placeIn({ headers }: LogRecord): { id: string; place: RowPlace } | null {
-  const header = headers.find(([name]) => name === placeHeader)
+  const header = headers.find(([name]) => name === importHeader)
   const match = header === undefined ? null : /^([0-9a-f]+)\/(\d+)\/(\d+)$/.exec(Buffer.from(header[1]).toString())
   return match === null ? null : { id: match[1]!, place: { file: Number(match[2]), row: Number(match[3]) } }
 }

@@ -80,7 +80,7 @@ function timed(service: HttpService, clock: Clock, metrics: Metrics): HttpServic
 function makeCollector(mill: Mill, metrics: Metrics): () => void {
   return () => {
     const { sources, views } = mill.counts
-    for (const { name, topic } of mill.plan.streams) {
+    for (const { name } of mill.plan.streams) {
       const own = sources.filter(({ stream }) => stream === name)
       const total = (part: 'accepted' | 'duplicate' | 'late' | 'refused' | 'conflicts'): number =>
         own.reduce((sum, source) => sum + source[part], 0)
@@ -88,7 +88,7 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
         metrics.eventsProcessed.of({ stream: name, status }).setTotal(total(status))
       }
       metrics.duplicateConflicts.of({ stream: name }).setTotal(total('conflicts'))
-      for (const { partition, next } of own) {
+      for (const { topic, partition, next } of own) {
         const end = mill.log.end(topic, partition)
         metrics.logEndOffset.of({ topic, partition }).set(end)
         metrics.consumerLag.of({ topic, partition }).set(end - next)

@@ -41,7 +41,11 @@ export type Dev = {
 
 /** Starts `millrace dev` on a free port; resolves when it takes requests. */
 export async function startDev(args: readonly string[]): Promise<Dev> {
-  const child = start(['dev', ...args, '--port', '0'])
+  return await startServer('dev', args)
+}
+
+export async function startServer(command: 'dev' | 'start', args: readonly string[]): Promise<Dev> {
+  const child = start([command, ...args, '--port', '0'])
   let stdout = ''
   let stderr = ''
   child.stdout!.setEncoding('utf8').on('data', (part: string) => (stdout += part))
@@ -50,14 +54,16 @@ export async function startDev(args: readonly string[]): Promise<Dev> {
   const printed = async (part: string): Promise<void> => {
     while (!stdout.includes(part)) {
       const ended = await Promise.race([once(child.stdout!, 'data').then(() => false), finished.then(() => true)])
-      if (ended && !stdout.includes(part)) assert.fail(`dev ended without printing "${part}":\n${stdout}${stderr}`)
+      if (ended && !stdout.includes(part))
+        assert.fail(`${command} ended without printing "${part}":\n${stdout}${stderr}`)
     }
   }
   await printed('/metrics')
-  return { address: /^millrace (\S+)/.exec(stdout)![1]!, process: child, printed, finished }
+  return { address: /^millrace (\S+)/m.exec(stdout)![1]!, process: child, printed, finished }
 }
 
-function start(args: readonly string[]): ChildProcess {
+/** Starts the real command line; whoever calls it looks after it. */
+export function start(args: readonly string[]): ChildProcess {
   // One that hangs fails its test, and does not outlive it.
   const options = { env: environment, timeout: 120_000, killSignal: 'SIGKILL' } as const
   return spawn(process.execPath, ['--conditions=millrace-source', main, ...args], options)
