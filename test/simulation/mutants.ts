@@ -9,6 +9,8 @@ export type Mutant = {
   /** Occurs once in the file. */
   readonly find: string
   readonly replace: string
+  /** Found within few seeds: part of every test run. */
+  readonly quick?: true
 }
 
 export const mutants: readonly Mutant[] = [
@@ -48,6 +50,12 @@ export const mutants: readonly Mutant[] = [
     file: 'log/embedded/embedded-log.ts',
     find: '      await syncNames(fileSystem, folder, descriptions)\n',
     replace: '',
+  },
+  {
+    name: 'the id of a new log before its folders are durable',
+    file: 'log/embedded/embedded-log.ts',
+    find: 'for (const one of [folder, dirname(folder), dirname(dirname(folder))]) await fileSystem.syncFolder(one)',
+    replace: 'await fileSystem.syncFolder(dirname(folder))',
   },
   {
     name: 'recovery trusts the page cache',
@@ -96,14 +104,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an event at the edge of lateness is late',
     file: 'kernel/verdict.ts',
-    find: 'if (ts < this.#watermark - this.#rules.latenessMs)',
-    replace: 'if (ts <= this.#watermark - this.#rules.latenessMs)',
+    find: 'ts < this.#watermark - this.#rules.latenessMs',
+    replace: 'ts <= this.#watermark - this.#rules.latenessMs',
   },
   {
     name: 'late events are applied',
     file: 'kernel/verdict.ts',
-    find: 'if (ts < this.#watermark - this.#rules.latenessMs)',
-    replace: 'if (ts < 0)',
+    find: 'ts < this.#watermark - this.#rules.latenessMs',
+    replace: 'ts < 0',
   },
   {
     name: 'lateness by the clock of the producer',
@@ -148,6 +156,147 @@ export const mutants: readonly Mutant[] = [
     file: 'plan/finish-view.ts',
     find: 'return ttlMs !== null && ageMs > ttlMs',
     replace: 'return ttlMs !== null && ageMs < 0',
+  },
+  // The stream.
+  {
+    name: 'a record is read twice',
+    file: 'stream/source-task.ts',
+    find: 'this.#next = record.offset + 1',
+    replace: 'this.#next = record.offset + (record.offset % 7 === 3 ? 0 : 1)',
+  },
+  {
+    name: 'remembered ids are not in the checkpoint',
+    file: 'stream/tracks.ts',
+    find: '    for (const task of this.tasks) changes.push(...task.takeIdChanges())\n',
+    replace: '',
+  },
+  {
+    name: 'remembered ids are deleted one millisecond early',
+    file: 'stream/seen-ids.ts',
+    find: 'this.#segments[0].newestTs < oldestTs',
+    replace: 'this.#segments[0].newestTs <= oldestTs',
+  },
+  {
+    name: 'a restart begins with another segment of ids',
+    file: 'stream/seen-ids.ts',
+    find: '      this.#next = segment + 1\n',
+    replace: '',
+  },
+  {
+    name: 'the checkpoint does not wait for its outputs',
+    file: 'stream/outputs.ts',
+    find: '    const results = await Promise.allSettled(',
+    replace: '    const results: PromiseSettledResult<unknown>[] = []\n    void Promise.allSettled(',
+  },
+  {
+    name: 'failed outputs are forgotten',
+    file: 'stream/outputs.ts',
+    find: '    throwIfFailed(batches, results)\n',
+    replace: '',
+  },
+  {
+    name: 'outputs of a recovery are not recognised',
+    file: 'stream/outputs.ts',
+    find: '    if (this.#written.has(topic, source)) return\n    const partition',
+    replace: '    const partition',
+  },
+  {
+    name: 'ends of outputs beyond what is still to be judged',
+    file: 'stream/outputs.ts',
+    find: 'return Math.min(end, aheadFrom.get(`${topic}/${partition}`) ?? end)',
+    replace: 'return end',
+  },
+  {
+    name: 'an output just ahead of the checkpoint is taken for judged',
+    file: 'stream/outputs.ts',
+    find: 'source.offset >= nextOffset',
+    replace: 'source.offset > nextOffset',
+  },
+  {
+    name: 'progress from after the states of a checkpoint',
+    file: 'stream/engine.ts',
+    find: '    const checkpoint: Checkpoint = { ...cut, outputs }\n',
+    replace: '    const checkpoint: Checkpoint = { ...cut, tracks: this.#tracks.progress().tracks, outputs }\n',
+  },
+  {
+    name: 'counters from after the states of a checkpoint',
+    file: 'stream/engine.ts',
+    find: '    const checkpoint: Checkpoint = { ...cut, outputs }\n',
+    replace: '    const checkpoint: Checkpoint = { ...cut, views: this.#tracks.progress().views, outputs }\n',
+  },
+  {
+    name: 'an error of the store is swallowed',
+    file: 'stream/engine.ts',
+    find: '    await store.write(changes)\n',
+    replace: '    await store.write(changes).catch(() => undefined)\n',
+  },
+  {
+    name: 'changed states are evicted',
+    file: 'stream/state-table.ts',
+    find: '      if (entry.dirty) continue\n',
+    replace: '',
+  },
+  {
+    name: 'the watermark is not restored',
+    file: 'stream/source-task.ts',
+    find: 'watermark: from.progress?.watermark ?? -1',
+    replace: 'watermark: -1',
+  },
+  {
+    name: 'verdict counters are not restored',
+    file: 'stream/source-task.ts',
+    find: 'from.progress === null ? makeCounts() : { ...from.progress.counts }',
+    replace: 'makeCounts()',
+  },
+  {
+    name: 'who waits for all looks at one partition',
+    file: 'stream/engine.ts',
+    find: 'Math.min(...there.map((task) => task.next))',
+    replace: 'Math.max(...there.map((task) => task.next))',
+  },
+
+  // Other definitions, and forgetting.
+  {
+    name: 'closing does not wait for what was asked before',
+    file: 'stream/engine.ts',
+    find: '      before = this.#exclusive\n      await before\n',
+    replace: '      before = this.#exclusive\n',
+  },
+  {
+    name: 'a plan is taken over before its views have caught up',
+    file: 'stream/gate.ts',
+    find: 'return reader.next === (limits.get(placeOf(reader)) ?? reader.next)',
+    replace: 'return reader.next <= (limits.get(placeOf(reader)) ?? reader.next)',
+  },
+  {
+    name: 'readers go on while everything is held',
+    file: 'stream/gate.ts',
+    find: 'return this.#limits?.get(placeOf(reader)) ?? Number.POSITIVE_INFINITY',
+    replace: 'return Number.POSITIVE_INFINITY',
+  },
+  {
+    name: 'what is built emits at once',
+    file: 'stream/tracks.ts',
+    find: 'live: !known && (serving === null || !replaces(stream, plan, serving))',
+    replace: 'live: true',
+  },
+  {
+    name: 'what was forgotten is not read at the start',
+    file: 'stream/engine.ts',
+    find: 'forgotten: this.#forgotten.all.length,',
+    replace: 'forgotten: 1_000,',
+  },
+  {
+    name: 'the events of a forgotten entity come back',
+    file: 'plan/forgotten.ts',
+    find: 'prefixes?.some((prefix) => offset < (prefix[topic]?.[partition] ?? 0)) ?? false',
+    replace: 'prefixes === undefined && offset < 0',
+  },
+  {
+    name: 'states of an abandoned view are left in the store',
+    file: 'stream/sweep-store.ts',
+    find: '    if (changes.length === 0) return\n',
+    replace: '    if (changes.length >= 0) return\n',
   },
 ]
 

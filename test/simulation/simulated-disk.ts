@@ -378,8 +378,16 @@ function makeFolder(): FolderNode {
   return { kind: 'folder', names: new Map(), durable: new Map() }
 }
 
-function stepsOf(path: string): string[] {
-  return path.split('/').filter((step) => step !== '')
+const knownSteps = new Map<string, readonly string[]>()
+
+/** Few paths make up all runs. */
+function stepsOf(path: string): readonly string[] {
+  let steps = knownSteps.get(path)
+  if (steps === undefined) {
+    steps = path.split('/').filter((step) => step !== '')
+    knownSteps.set(path, steps)
+  }
+  return steps
 }
 
 function overlay(content: Uint8Array, position: number, bytes: Uint8Array): Bytes {
