@@ -1,4 +1,5 @@
 import type { Header, LogRecord, RecordInput } from '../log/log.ts'
+import type { Outside } from '../plan/intake.ts'
 import { deadLetterTopic, lateTopic } from '../plan/topics.ts'
 import type { Refusal } from '../schema/decode.ts'
 import { coordinateHeaders, type Coordinates, coordinatesIn, headerText, outputHeaders } from './output-headers.ts'
@@ -11,7 +12,13 @@ export type Rejection = {
   readonly record: LogRecord
   readonly why:
     | { readonly verdict: 'refused'; readonly refusals: readonly Refusal[] }
-    | { readonly verdict: 'late'; readonly ts: number; readonly watermark: number }
+    | {
+        readonly verdict: 'late'
+        readonly ts: number
+        readonly watermark: number
+        /** Why it is late whatever the watermark is; null: by the watermark. */
+        readonly outside?: Outside | null
+      }
 }
 
 export function sourceOf({ stream, topic, partition, record }: Rejection): Coordinates {
@@ -29,7 +36,7 @@ const detailBytesMax = 16 * 1024
 /** A rejected record as it lies in its output topic: raw bytes, reason and coordinates. */
 export function rejectionRecord({ stream, topic, partition, record, why }: Rejection): RecordInput {
   const reason = why.verdict === 'late' ? 'LATE' : [...new Set(why.refusals.map(({ code }) => code))].join(',')
-  const detail = why.verdict === 'late' ? { ts: why.ts, watermark: why.watermark } : briefly(why.refusals)
+  const detail = why.verdict === 'late' ? lateness(why) : briefly(why.refusals)
   const { kept, dropped } = keepHeaders(record.headers)
   const text = {
     ...coordinateHeaders({ stream, topic, partition, offset: record.offset }),
@@ -43,6 +50,10 @@ export function rejectionRecord({ stream, topic, partition, record, why }: Rejec
     timestampMs: record.timestampMs,
     headers: [...kept, ...Object.entries(text).map(([name, value]) => [name, Buffer.from(value)] as const)],
   }
+}
+
+function lateness({ ts, watermark, outside = null }: Extract<Rejection['why'], { verdict: 'late' }>): object {
+  return outside === null ? { ts, watermark } : { ts, watermark, outside }
 }
 
 /** An event can have a fault in every one of a thousand fields, and its dead letter must fit all the same. */

@@ -64,10 +64,9 @@ describe('bootstrap', () => {
       dev.process.kill('SIGTERM')
       await dev.finished
     }
-    const explained = await runCli([
-      ...['explain', definitions, 'spending', 'amount_1d', 'customerId=3'],
-      ...['--as-of', new Date(until).toISOString(), '--folder', data, '--limit', '1'],
-    ])
+    const at = new Date(until).toISOString()
+    const what = ['explain', definitions, 'spending', 'amount_1d', 'customerId=3']
+    const explained = await runCli(what.concat('--as-of', at, '--folder', data, '--limit', '1'))
     assert.match(explained.stdout, /^spending\.amount_1d = 180 {2}PRESENT\n/)
     assert.match(explained.stdout, /history\.payments\/\d@\d+/)
   })
@@ -106,22 +105,8 @@ describe('bootstrap', () => {
     const out = join(folder, 'set.csv')
     const spine = join(folder, 'spine.csv')
     await writeFile(spine, `customerId,at\n3,${new Date(until).toISOString()}\n`)
-    const trained = await runCli([
-      ...[
-        'train',
-        definitions,
-        '--service',
-        'spending',
-        '--spine',
-        spine,
-        '--at',
-        'at',
-        '--folder',
-        data,
-        '--out',
-        out,
-      ],
-    ])
+    const target = ['--service', 'spending', '--spine', spine, '--at', 'at', '--folder', data, '--out', out]
+    const trained = await runCli(['train', definitions].concat(target))
     assert.match(
       trained.stdout,
       /^payments: 30000 records = 30000 accepted \+ 0 duplicate \+ 0 late \+ 0 refused \(arrival: as in the log\)\n/,

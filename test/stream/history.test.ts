@@ -22,7 +22,8 @@ import { encodeKey } from '../../src/schema/key-codec.ts'
 import { int, string, timestamp } from '../../src/schema/field.ts'
 import { VectorReader } from '../../src/serve/vector-reader.ts'
 import { idsKey } from '../../src/stream/store-keys.ts'
-import { assertMatchesLog } from '../oracle/matches-log.ts'
+import { readRejection } from '../../src/stream/outputs.ts'
+import { assertMatchesLog, readPartition } from '../oracle/matches-log.ts'
 import { type CutMode, type Disk, makeDisk, nowMs, type Process, send, settle, startProcess } from './harness.ts'
 
 const hourMs = 3_600_000
@@ -126,6 +127,13 @@ describe('a stream with a history', () => {
     await process.engine.checkpoint()
     const tally = await assertMatchesLog({ ...process, views }, [0, 1, 60_000])
     assert.deepEqual({ records: tally.records, late: tally.late }, { records: 9, late: 2 })
+    const reasons: string[] = []
+    for (let partition = 0; partition < 2; partition++) {
+      for (const record of await readPartition(process.log, 'late-events', partition)) {
+        reasons.push((readRejection(record).detail as { outside: string }).outside)
+      }
+    }
+    assert.deepEqual(reasons.sort(), ['after the hand-over', 'before the hand-over'])
     await stop(process)
     const again = await open(disk)
     assert.deepEqual(statusOf(again, minute(60)), allOf('PRESENT'))

@@ -120,11 +120,12 @@ async function withFolder<T>({ folder, late }: Options, work: (folder: Folder) =
   }
 }
 
-type Lateness = { readonly ts: number; readonly watermark: number }
+type Lateness = { readonly ts: number; readonly watermark: number; readonly outside?: string }
 
 function reasonLines(detail: unknown): string[] {
   if (Array.isArray(detail)) return (detail as Reason[]).map(reasonLine)
-  const { ts, watermark } = detail as Lateness
+  const { ts, watermark, outside } = detail as Lateness
+  if (outside !== undefined) return [`event time ${new Date(ts).toISOString()}, ${outside}`]
   return [`event time ${new Date(ts).toISOString()}`, `watermark  ${new Date(watermark).toISOString()}`]
 }
 
