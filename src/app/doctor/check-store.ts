@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { access } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { messageOf, MillraceError } from '../../base/faults.ts'
-import type { DurableEnds } from '../../log/embedded/end-mark.ts'
 import { openStoreSnapshot, storeDataFile } from '../../store/online/embedded/store-snapshot.ts'
 import type { OnlineStore } from '../../store/online/online-store.ts'
 import { type Checkpoint, readCheckpoint } from '../../stream/checkpoint.ts'
-import { access } from 'node:fs/promises'
 import type { Findings } from './finding.ts'
 
 export type FoundStore = { readonly store: OnlineStore; readonly checkpoint: Checkpoint | null }
@@ -51,24 +50,6 @@ function checkpointIn(
     findings.fault('store', `the checkpoint: ${messageOf(error)}`, hint)
     return null
   }
-}
-
-/** What a checkpoint has seen of the log was durable. */
-export function durableEndsOf(checkpoint: Checkpoint | null): DurableEnds {
-  const ends = new Map<string, number[]>()
-  const note = (topic: string, partition: number, end: number): void => {
-    const known = ends.get(topic) ?? []
-    while (known.length <= partition) known.push(0)
-    known[partition] = Math.max(known[partition]!, end)
-    ends.set(topic, known)
-  }
-  for (const { sources } of checkpoint?.tracks ?? []) {
-    for (const { topic, partition, next } of sources) note(topic, partition, next)
-  }
-  for (const [topic, own] of Object.entries(checkpoint?.outputs ?? {})) {
-    own.forEach((end, partition) => note(topic, partition, end))
-  }
-  return ends
 }
 
 /**

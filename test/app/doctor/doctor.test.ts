@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateS
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { examineFolder, type Diagnosis } from '../../../src/app/doctor/doctor.ts'
+import { millrace } from '../../../src/app/mill.ts'
 import { SparseIndex } from '../../../src/log/embedded/sparse-index.ts'
 import { deadLetterTopic, lateTopic, registryTopic } from '../../../src/plan/topics.ts'
 import { checkpointKey } from '../../../src/stream/store-keys.ts'
@@ -19,6 +20,7 @@ import {
   withStore,
   writeHealthy,
 } from './data-folder.ts'
+import { risk } from '../../upgrade/definitions.ts'
 
 let healthy = ''
 let other = ''
@@ -558,4 +560,18 @@ describe('doctor finds', { concurrency: 3 }, () => {
   test('no data folder', async () => {
     await assert.rejects(examineFolder({ folder: freshFolder() }), { code: 'FOLDER_WITHOUT_LOG' })
   })
+})
+
+test('a start refuses a log that has lost what its checkpoint knows, and changes nothing', async () => {
+  const folder = copyOf(healthy)
+  // As a kill leaves it: no mark. The damage is in the last group, where a torn write would be.
+  rmSync(join(folder, 'log/ends.json'))
+  const newest = segments(folder).at(-1)!
+  flip(newest, (size) => size - 3)
+  const before = readFileSync(newest)
+  await assert.rejects(millrace({ definitions: [risk], folder }), {
+    code: 'LOG_CORRUPT',
+    message: /were durable and are gone/,
+  })
+  assert.deepEqual(readFileSync(newest), before)
 })
