@@ -6,7 +6,11 @@ import { describe, test } from 'node:test'
 import { entity } from '../../src/definition/entity.ts'
 import { type Emit, type FeatureView, featureView } from '../../src/definition/feature-view.ts'
 import { stream } from '../../src/definition/stream.ts'
+import { compile } from '../../src/plan/compile.ts'
+import type { Expression } from '../../src/schema/expression.ts'
 import { int, string, timestamp } from '../../src/schema/field.ts'
+import { readOpen } from '../../src/stream/interval-entries.ts'
+import { checkpointKey } from '../../src/stream/store-keys.ts'
 import { makeEvent, payments } from '../integration/kill-stream.ts'
 import { assertPerEvent, assertPerInterval, type EmittedTally, readEmitted } from '../oracle/matches-feature-events.ts'
 import { emittingList, emittingViews, everyMs } from './emitting.ts'
@@ -111,6 +115,9 @@ function clicksOf(emit: Emit): FeatureView {
   })
 }
 
+/** Lets every event pass, and makes another view. */
+const literal = (value: boolean): Expression => ({ op: 'literal', value })
+
 const perMinute = clicksOf({ every: '1m', idle: '5m' })
 const base = nowMs - 3_600_000
 const second = 1_000
@@ -206,7 +213,7 @@ describe('an interval', () => {
   test('leaves nothing in the store when it is over', async () => {
     const disk = makeDisk()
     const clicks = await Clicks.open(disk)
-    const entries = (): number => [...disk.store.range(Uint8Array.of(4), Uint8Array.of(5))].length
+    const entries = (): number => [...readOpen(disk.store, 'by_user')].length
     await clicks.send(Array.from({ length: 20 }, (_, nth) => click(nth, nth)))
     assert.equal(entries(), 20)
     await clicks.send([click(10 * minute, 1)])
@@ -240,6 +247,38 @@ describe('partitions', () => {
     assert.deepEqual((await clicks.emitted()).sort(), ['1m user 1: 0 of 1', '1m user 2: 0 of 1'])
   })
 
+  test('one that is silent stays so over a restart', async () => {
+    const disk = makeDisk()
+    const first = await Clicks.open(disk, { partitions: 2 })
+    await first.send([click(0, 2)], { partition: 1, recordedMs: 0 })
+    await first.send([click(0, 1), click(5 * minute, 1)], { recordedMs: 6 * minute })
+    assert.equal((await first.emitted()).length, 2)
+    await first.process.engine.close()
+    await first.process.log.close()
+    const next = await Clicks.open(disk, { partitions: 2 })
+    await next.send([click(7 * minute, 1)], { recordedMs: 7 * minute })
+    assert.equal((await next.emitted()).length, 3)
+  })
+
+  test('one that has much left to read is waited for, however old it is', async () => {
+    const disk = makeDisk()
+    const before = await Clicks.open(disk, { partitions: 2 })
+    before.process.steps.die()
+    const old = Array.from({ length: 40 }, (_, nth) => click(nth * 10 * second, nth % 3))
+    await append(before.process, { topic: 'raw', partition: 1 }, old, base)
+    const ahead = Array.from({ length: 8 }, (_, nth) => click(nth * minute, nth % 3))
+    await append(before.process, { topic: 'raw', partition: 0 }, ahead, base + 10 * minute)
+    disk.store = makeDisk().store
+    const clicks = await Clicks.open(disk, { partitions: 2, readMax: 1 })
+    await finish(clicks.process)
+    const all = await clicks.emitted()
+    assert.ok(all.length > 10)
+    assert.deepEqual(
+      all.filter((one) => one.endsWith('!')),
+      [],
+    )
+  })
+
   test('one that wakes up corrects what it changes: its interval, and those of the key after it', async () => {
     const disk = makeDisk()
     const options = { partitions: 2 }
@@ -266,6 +305,105 @@ describe('partitions', () => {
       { log: clicks.process.log, view: perMinute, plan: clicks.process.plan.hash },
       { everyMs: minute, corrections: 'some' },
     )
+  })
+})
+
+describe('after a crash', () => {
+  test('a checkpoint looks past what was gone through again', async () => {
+    const disk = makeDisk()
+    const first = await startProcess(disk, { views: emittingList, partitions: 1, cut: { at: 6, mode: 'before' } })
+    const events = Array.from({ length: 120 }, (_, nth) => makeEvent(seed, nth))
+    await append(first, { topic: payments.topic, partition: 0 }, events)
+    await first.engine.caughtUp()
+    void first.engine.checkpoint().catch(() => undefined)
+    // Everything is emitted, and the store was not written.
+    await first.steps.reached
+    assert.equal(disk.store.get(checkpointKey), undefined)
+    const process = await startProcess(disk, { views: emittingList, partitions: 1 })
+    await finish(process)
+    await assertAll(process, 'none')
+    const { outputs } = JSON.parse(Buffer.from(disk.store.get(checkpointKey)!).toString()) as {
+      outputs: { [topic: string]: number[] }
+    }
+    const topics = Object.keys(outputs)
+    assert.equal(topics.length, 6)
+    for (const topic of topics) {
+      if (topic.endsWith('interval')) assert.ok(outputs[topic]![0]! > 10)
+      assert.deepEqual(outputs[topic], [process.log.end(topic, 0)], topic)
+    }
+  })
+
+  test('outputs that cannot be written stop the partitions they came from', async () => {
+    const process = await startProcess(makeDisk(), { views: [clicksOf('event')], cut: { at: 0, mode: 'fails' } })
+    await append(process, { topic: 'raw', partition: 1 }, [click(0)])
+    await process.engine.caughtUp()
+    await assert.rejects(process.engine.checkpoint(), {
+      code: 'OUTPUT_WRITE_FAILED',
+      message: /feature-events.by_user/,
+    })
+    assert.deepEqual(
+      process.engine.halted.map(({ topic, partition }) => ({ topic, partition })),
+      [{ topic: 'raw', partition: 1 }],
+    )
+    assert.equal(process.engine.fault, null)
+  })
+})
+
+describe('another plan', () => {
+  /** What was emitted, by the plan it is of. */
+  const plansOf = async (process: Process): Promise<string[]> =>
+    (await readEmitted(process.log, 'by_user')).map(({ event }) => String(event['plan']))
+
+  test('goes on in the same topic under its own hash, without a gap and without a repetition', async () => {
+    const disk = makeDisk()
+    const process = await startProcess(disk, { views: [clicksOf('event')], partitions: 1 })
+    await append(process, { topic: 'raw', partition: 0 }, [click(0), click(1)])
+    await finish(process)
+    const changed = compile([{ ...clicksOf('event'), where: literal(true) }])
+    await process.engine.apply(changed)
+    await append(process, { topic: 'raw', partition: 0 }, [click(2), click(3)])
+    await finish(process)
+    const [old, next] = [process.plan.hash, changed.hash].map((hash) => hash.slice(0, 12))
+    assert.deepEqual(await plansOf(process), [old, old, next, next])
+    const events = (await readEmitted(process.log, 'by_user')).map(({ event }) => event.features['clicks_30s'])
+    assert.deepEqual(events, [1, 2, 3, 4])
+  })
+
+  test('finishes the intervals that are open', async () => {
+    const process = await startProcess(makeDisk(), { views: [perMinute], partitions: 1 })
+    const clicks = new Clicks(process)
+    await clicks.send([click(10 * second, 1), click(40 * second, 2)])
+    await process.engine.apply(compile([{ ...perMinute, where: literal(true) }]))
+    await clicks.send([click(10 * minute, 3)])
+    assert.deepEqual(await clicks.emitted(), ['1m user 1: 0 of 1', '1m user 2: 1 of 1'])
+    assert.equal(new Set(await plansOf(process)).size, 1)
+  })
+
+  test('of other intervals begins with what comes, and leaves nothing of the old ones', async () => {
+    const disk = makeDisk()
+    const process = await startProcess(disk, { views: [perMinute], partitions: 1 })
+    const clicks = new Clicks(process)
+    await clicks.send([click(10 * second, 1)])
+    await process.engine.apply(compile([clicksOf({ every: '2m', idle: '5m' })]))
+    await clicks.send([click(20 * second, 2), click(5 * minute, 3)])
+    assert.deepEqual(await clicks.emitted(), ['2m user 2: 0 of 1'])
+    assert.equal([...readOpen(disk.store, 'by_user')].length, 1)
+  })
+
+  test('that emits nothing ends it; one that emits again goes on from there', async () => {
+    const process = await startProcess(makeDisk(), { views: [clicksOf('event')], partitions: 1 })
+    const silent = { ...clicksOf('event') } as { emit?: unknown }
+    delete silent.emit
+    await append(process, { topic: 'raw', partition: 0 }, [click(0)])
+    await finish(process)
+    await process.engine.apply(compile([silent as FeatureView]))
+    await append(process, { topic: 'raw', partition: 0 }, [click(1)])
+    await finish(process)
+    await process.engine.apply(process.plan)
+    await append(process, { topic: 'raw', partition: 0 }, [click(2)])
+    await finish(process)
+    const offsets = (await readEmitted(process.log, 'by_user')).map(({ event }) => event.source!.offset)
+    assert.deepEqual(offsets, [0, 2])
   })
 })
 
