@@ -22,7 +22,7 @@ function makeFolder(t: TestContext): {
   folder: string
   module: string
   data: string
-  write(days: number | string): void
+  write: (days: number | string) => void
 } {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-processes-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
