@@ -9,7 +9,7 @@ import { SparseIndex } from '../../log/embedded/sparse-index.ts'
 import { partitionFolder, readLogId, readTopicFiles, topicFolder } from '../../log/embedded/topic-file.ts'
 import type { TopicDescription } from '../../log/log.ts'
 import { forgottenTopic } from '../../plan/forgotten.ts'
-import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic } from '../../plan/topics.ts'
+import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic, replaysTopic } from '../../plan/topics.ts'
 import type { FolderDraft } from './backup-writer.ts'
 
 export type CopiedLog = { readonly id: string; readonly ends: Readonly<Record<string, readonly number[]>> }
@@ -52,7 +52,8 @@ export async function copyLog(
 /** Topics that the engine and its operators write, with places of source topics in them. */
 function isDerived({ topic }: TopicDescription): boolean {
   return (
-    [deadLetterTopic, lateTopic, registryTopic, forgottenTopic].includes(topic) || topic.startsWith(featureEventsPrefix)
+    [deadLetterTopic, lateTopic, registryTopic, replaysTopic, forgottenTopic].includes(topic) ||
+    topic.startsWith(featureEventsPrefix)
   )
 }
 
