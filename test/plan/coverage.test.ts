@@ -1,4 +1,4 @@
-// Goal: a value is WARMING exactly while an event that is not known could make it another one, to the millisecond.
+// Goal: a value is WARMING as long as a window of its feature reaches before what is known, to the millisecond.
 // Method: one view with every kind of window, read around the instant at which each window is covered.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
