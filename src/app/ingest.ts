@@ -1,6 +1,6 @@
 import { partitionFor } from '../base/murmur2.ts'
 import type { Clock } from '../base/clock.ts'
-import { MillraceError } from '../base/faults.ts'
+import { MillraceError, messageOf } from '../base/faults.ts'
 import type { Log, RecordInput } from '../log/log.ts'
 import { inspect } from '../plan/intake.ts'
 import type { StreamPlan } from '../plan/plan.ts'
@@ -67,8 +67,8 @@ export function placementOf(stream: StreamPlan, row: Row): Uint8Array | null {
 
 /**
  * A flat event of the library as the raw JSON that its stream reads: each value at its field's path. Throws
- * `REQUEST_MALFORMED` for NaN and infinities, which JSON would turn into null, which an optional field takes; and for
- * two values that belong to one place, of which JSON would keep the later one for both.
+ * `REQUEST_MALFORMED` for NaN and infinities, which JSON would turn into null, which an optional field takes; for what
+ * JSON has no form for; and for two values that belong to one place, of which JSON would keep the later one for both.
  */
 export function rawEvent(stream: StreamPlan, event: Readonly<Record<string, unknown>>): Uint8Array {
   const refuse = (detail: string, allowed: string): never => {
@@ -86,7 +86,13 @@ export function rawEvent(stream: StreamPlan, event: Readonly<Record<string, unkn
     const detail = `fields "${other}" and "${name}" of an event for stream "${stream.name}" meet at "${path}"`
     refuse(detail, 'Give one of them, or the same value for both: an event has one value at one place.')
   }
-  return Buffer.from(JSON.stringify(raw.root))
+  try {
+    return Buffer.from(JSON.stringify(raw.root))
+  } catch (error) {
+    const detail = `an event for stream "${stream.name}" cannot be written as JSON (${messageOf(error)})`
+    const allowed = 'Give plain values: no circles, no bigint, no thousands of levels.'
+    throw new MillraceError('REQUEST_MALFORMED', { detail, allowed }, { cause: error })
+  }
 }
 
 /** An object that is put together from values at dotted paths. */
