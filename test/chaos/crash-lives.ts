@@ -16,7 +16,7 @@ export function crashLife(point: CrashPoint, random: () => number): CrashLife {
   const made = /^log\.(id|topic|file)\.|^lock\.linked/.test(point)
   const once = /^log\.(id|recovery)\.|^lock\.|^store\.opened|^engine\.forget\.(found|mended)/.test(point)
   const seldom = needsChanges(point) || /^log\.(roll|index|retention)\.|^engine\.ids/.test(point)
-  const most = once ? 1 : made ? 2 : seldom ? 3 : 40
+  const most = once ? 1 : made ? 2 : seldom ? 3 : point.startsWith('log.group') ? 40 : 12
   return {
     faults: { ...noFaults, crash: { point, nth: 1 + Math.floor(random() * most) } },
     closeAfterMs: point.startsWith('lock.releas') ? 200 : null,

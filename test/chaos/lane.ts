@@ -144,6 +144,8 @@ export class Lane {
       this.beginAnew()
     }
     if (folder === 'used' && this.#events.length < 50) await this.#live({ kill: { after: 'caught-up', ms: 700 } })
+    // Only a dead process leaves a lock that can be taken over.
+    if (this.#clean && point.startsWith('lock.')) await this.#live({ kill: { after: 'caught-up', ms: 100 } })
     for (let more = 8; more > 0 && !leaveRemains(point, this.folder); more--) {
       await this.#live({ kill: { after: 'caught-up', ms: 1_000 } })
     }
