@@ -55,9 +55,12 @@ export class SimulatedStoreDisk {
 
 type Mount = { readonly scheduler: Scheduler; readonly actor: Actor; readonly faults: StoreFaults }
 
+/** As the embedded store: one write after another, in the order of the calls, and none after one that failed. */
 class MountedStore implements OnlineStore {
   readonly #disk: SimulatedStoreDisk
   readonly #mount: Mount
+  #newest: Promise<void> = Promise.resolve()
+  #failure: Error | null = null
   #open = true
 
   constructor(disk: SimulatedStoreDisk, mount: Mount) {
@@ -77,17 +80,26 @@ class MountedStore implements OnlineStore {
 
   async write(changes: readonly StoreChange[]): Promise<void> {
     this.#checkOpen()
-    const { scheduler, actor, faults } = this.#mount
     const copies = changes.map(([key, value]): StoreChange => [key.slice(), value?.slice() ?? null])
+    const written = this.#newest.then(async () => await this.#commit(copies))
+    // Only the order is kept here; the error goes to whoever asked.
+    this.#newest = written.catch(() => undefined)
+    await written
+  }
+
+  async #commit(changes: readonly StoreChange[]): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    const { scheduler, actor, faults } = this.#mount
     const run = (): void => {
       const failure = faults.failure()
-      if (failure !== 'fails') this.#disk.apply(copies)
+      if (failure !== 'fails') this.#disk.apply(changes)
       if (failure === null) return
       scheduler.note('store', failure)
-      throw new MillraceError('STORE_WRITE_FAILED', { folder: 'store', detail: failure })
+      this.#failure = new MillraceError('STORE_WRITE_FAILED', { folder: 'store', detail: failure })
+      throw this.#failure
     }
     const abandon = (): void => {
-      if (faults.survivesDeath()) this.#disk.apply(copies)
+      if (faults.survivesDeath()) this.#disk.apply(changes)
     }
     await scheduler.step({ actor, label: 'store write' }, run, { delayMs: faults.delayMs(), abandon })
   }

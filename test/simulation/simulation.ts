@@ -313,7 +313,7 @@ class Simulation {
     }
     if (this.#batchesLeft === 0) return
     this.#batchesLeft -= 1
-    this.#scheduler.advance(this.#random.pick([0, 1, 7, 30]))
+    this.#scheduler.advance(this.#random.pick([0, 1, 7, this.#removes ? 400 : 30]))
     const topics = life.running!.log.topics().filter(({ topic }) => isSource(topic))
     const { topic } = this.#random.pick(topics)
     const count = this.#random.between(1, this.#scenario.batchRecordsMax)
