@@ -17,6 +17,7 @@ import { readLogId, readTopicFile } from '../../src/log/embedded/topic-file.ts'
 import { encodeBatch, readBatchHeader } from '../../src/log/record-batch.ts'
 import type { LogRecord } from '../../src/log/log.ts'
 import { decodeRecords } from '../../src/log/record-decoder.ts'
+import { encodeErasure, erasureHeader, readErasure } from '../../src/plan/erasure.ts'
 import { parseForgotten } from '../../src/plan/forgotten.ts'
 import { definitionsToJson } from '../../src/registry/definitions-json.ts'
 import { decodeVersion, encodeVersion, type Version } from '../../src/registry/version-record.ts'
@@ -113,6 +114,7 @@ const forgotten = {
   prefix: { 'payments.v1': [3] },
   at: '2026-01-01T00:00:00.000Z',
 }
+const erasure = { keys: [{ entity: 'customer', paths: ['customerId'] }], hash: -7 }
 const progress = { version: 1, shape: 's', closed: 1_700_000_000_000, recordMs: { 'payments.v1/0': 1 } } as const
 const recordOf = (value: Uint8Array): LogRecord => ({ offset: 0, timestampMs: 0, key: null, value, headers: [] })
 
@@ -291,6 +293,14 @@ const formats: readonly Format[] = [
     read: (bytes) => assert.deepEqual(parseForgotten(recordOf(bytes)), forgotten),
     newer: newerJson,
     refused: { code: 'FORGOTTEN_MALFORMED', message: /its version is 99, known is 1/ },
+  },
+  {
+    name: 'erasure',
+    version: 1,
+    write: () => encodeErasure(erasure),
+    read: (bytes) => assert.deepEqual(readErasure([[erasureHeader, bytes]]), erasure),
+    newer: newerJson,
+    refused: { code: 'ERASURE_MALFORMED', message: /its version is 99, known is 1/ },
   },
   {
     name: 'backup.json',

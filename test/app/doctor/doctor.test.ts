@@ -6,6 +6,7 @@ import { examineFolder, type Diagnosis } from '../../../src/app/doctor/doctor.ts
 import { millrace } from '../../../src/app/mill.ts'
 import { SparseIndex } from '../../../src/log/embedded/sparse-index.ts'
 import { deadLetterTopic, lateTopic, registryTopic } from '../../../src/plan/topics.ts'
+import { encodeKey } from '../../../src/schema/key-codec.ts'
 import { checkpointKey } from '../../../src/stream/store-keys.ts'
 import {
   contentsOf,
@@ -514,6 +515,23 @@ describe('doctor finds a folder healthy', () => {
     await sending
     await running.engine.caughtUp()
     await running.close()
+  })
+
+  test('in which entities were forgotten', async () => {
+    const folder = freshFolder()
+    const running = await run(folder)
+    await running.send(0, 80)
+    await running.engine.caughtUp()
+    await running.engine.forget('customer', encodeKey(['int'], [3]))
+    await running.send(80, 40)
+    await running.engine.caughtUp()
+    await running.close()
+    const diagnosis = await examineFolder({ folder, plan, deep: true })
+    assert.deepEqual(
+      linesOf(diagnosis).filter((line) => !line.startsWith('ok ')),
+      [],
+    )
+    assert.ok(diagnosis.findings.some(({ check }) => check === 'replay'))
   })
 
   test('that never had a store', async () => {
