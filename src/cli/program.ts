@@ -3,6 +3,7 @@ import { version } from '../app/version.ts'
 import { backupCommand } from './commands/backup.ts'
 import { applyCommand } from './commands/apply.ts'
 import { bootstrapCommand } from './commands/bootstrap.ts'
+import { compactCommand } from './commands/compact.ts'
 import { devCommand } from './commands/dev.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -44,6 +45,7 @@ export function makeProgram(): Command {
     .addCommand(readCommand())
     .addCommand(dlqCommand())
     .addCommand(forgetCommand())
+    .addCommand(compactCommand())
     .addCommand(retentionCommand())
     .addCommand(doctorCommand())
     .addCommand(backupCommand())
@@ -55,7 +57,7 @@ Try it, with the module that holds your definitions:
   $ millrace plan definitions.ts
   $ millrace dev definitions.ts
 
-send and get talk to a running dev; train, explain, dlq, doctor and backup
+send and get talk to a running dev; train, explain, read, dlq, doctor and backup
 read its data folder, whether it runs or not.`,
     )
   shareManners(program)

@@ -1,18 +1,11 @@
 import { MillraceError, messageOf } from '../base/faults.ts'
-import type { AcceptedEvent, ViewPlan } from './plan.ts'
+import type { AcceptedEvent, ErasedKey, ViewPlan } from './plan.ts'
 
 /**
  * Header of a record whose event is about a forgotten entity, and does not say so any more: `millrace compact` put
  * pseudonyms in place of its keys. Nothing else sets it; neither HTTP nor the library takes headers from a sender.
  */
 export const erasureHeader = 'millrace.forgotten'
-
-/** A forgotten entity of an event. One event may name an entity twice, as who pays and who is paid. */
-export type ErasedKey = {
-  readonly entity: string
-  /** Where the raw event had the join keys, in their declared order. */
-  readonly paths: readonly string[]
-}
 
 export type Erasure = {
   readonly keys: readonly ErasedKey[]

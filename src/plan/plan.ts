@@ -5,7 +5,6 @@ import type { VerdictRules } from '../kernel/verdict.ts'
 import type { EventDecoder, Row } from '../schema/decode.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { ValueType } from '../schema/value-type.ts'
-import type { ErasedKey } from './erasure.ts'
 
 /** A checked, named, compiled set of definitions. Building one does nothing but compute. */
 export type Plan = {
@@ -66,6 +65,13 @@ export type AcceptedEvent = {
   readonly tie: string | number
   /** The keys in the row that are pseudonyms of forgotten entities; left out where there are none. */
   readonly erased?: readonly ErasedKey[]
+}
+
+/** A forgotten entity of an event. One event may name an entity twice, as who pays and who is paid. */
+export type ErasedKey = {
+  readonly entity: string
+  /** Where the raw event had the join keys, in their declared order. */
+  readonly paths: readonly string[]
 }
 
 export type Projected =

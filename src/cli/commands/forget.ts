@@ -20,7 +20,8 @@ Example:
 
 From then on reads, training sets from the log and explanations are as if the
 events so far had never been about this entity; events to come count. The raw
-events are still in the log, and other entities that they are about keep them.`,
+events are still in the log, and other entities that they are about keep them:
+\`millrace compact\` takes what was forgotten out of the files.`,
     )
     .action(run)
 }
