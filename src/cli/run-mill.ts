@@ -7,7 +7,7 @@ import { systemClock } from '../base/clock.ts'
 import { folderOption, wholeNumber } from './options.ts'
 import { print, printFault } from './output.ts'
 
-export type RunOptions = { folder: string; host: string; port: string; partitions: string }
+export type RunOptions = { folder: string; host: string; port: string; partitions?: string }
 
 /** What `dev` and `start` take alike. */
 export function addRunOptions(command: Command): Command {
@@ -15,7 +15,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(folderOption())
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7070')
-    .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number', '4')
+    .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number (default: 4)')
 }
 
 type Opening = {
@@ -37,19 +37,25 @@ export async function runMill(
   const { makeMetrics } = await import('../monitor/metrics.ts')
   const metrics = makeMetrics()
   const port = wholeNumber('--port', options.port, { min: 0, max: 65_535 })
-  const partitions = wholeNumber('--partitions', options.partitions, { min: 1, max: 1_000 })
+  const asked =
+    options.partitions === undefined ? null : wholeNumber('--partitions', options.partitions, { min: 1, max: 1_000 })
   const { folder, host } = options
   let mill: Mill | null = null
   const takeover = (): void => {
     if (mill !== null) print(pc.dim(`version ${mill.versions.serving} is served`))
   }
-  mill = await open({ folder, partitions, observer: { ...observeEngine(metrics), takeover } })
+  mill = await open({
+    folder,
+    partitions: asked ?? partitionsDefault,
+    observer: { ...observeEngine(metrics), takeover },
+  })
   const { engine } = mill
   try {
     const server = await startServer({ mill, host, port, clock: systemClock, metrics, logger })
     // Before it says that it is there: whoever reads that may ask it to stop at once.
     const stop = stopRequested(() => engine.fault)
     printWelcome(mill, { address: server.address, folder })
+    if (asked !== null) printOtherPartitions(mill, asked)
     const end = running(mill)
     await stop
     end()
@@ -62,6 +68,17 @@ export async function runMill(
   }
   // Thrown, not printed: the last checkpoint may have failed as well, and the first fault is the cause.
   if (engine.fault !== null) throw engine.fault
+}
+
+const partitionsDefault = 4
+
+/** A number of partitions that was asked for and has no effect must not look as if it had. */
+function printOtherPartitions({ plan, log }: Mill, asked: number): void {
+  const read = new Set(plan.streams.map(({ topic }) => topic))
+  const others = log.topics().filter(({ topic, partitions }) => read.has(topic) && partitions !== asked)
+  if (others.length === 0) return
+  const list = others.map(({ topic, partitions }) => `${topic} has ${partitions}`).join(', ')
+  print(`  note   --partitions ${asked} is for new topics; those that exist keep their number: ${list}`)
 }
 
 /** A start after a clean end has nothing to read again, unless this one was far behind: then it goes on there. */
