@@ -10,6 +10,7 @@ import { compile } from '../../src/plan/compile.ts'
 import type { Expression } from '../../src/schema/expression.ts'
 import { int, string, timestamp } from '../../src/schema/field.ts'
 import { readOpen } from '../../src/stream/interval-entries.ts'
+import { Outputs } from '../../src/stream/outputs.ts'
 import { checkpointKey } from '../../src/stream/store-keys.ts'
 import { makeEvent, payments } from '../integration/kill-stream.ts'
 import { assertPerEvent, assertPerInterval, type EmittedTally, readEmitted } from '../oracle/matches-feature-events.ts'
@@ -298,6 +299,9 @@ describe('partitions', () => {
       '2m user 1: 2 of 3!',
       '3m user 1: 1 of 4!',
     ])
+    await clicks.process.engine.close()
+    await clicks.process.log.close()
+    clicks = await Clicks.open(disk, options)
     await clicks.send([click(9 * minute + 50 * second, 5)], { partition: 1, recordedMs: 10 * minute })
     const after = await clicks.emitted()
     assert.equal(after.filter((one) => one.endsWith('!')).length, 9)
@@ -347,6 +351,17 @@ describe('after a crash', () => {
     )
     assert.equal(process.engine.fault, null)
   })
+})
+
+test('what waits to be written is counted until it is taken', async () => {
+  const { log } = await startProcess(makeDisk(), { views: [clicksOf('event')], partitions: 1 })
+  const outputs = new Outputs(log, new Map([['feature-events.by_user', 'f']]))
+  const source = { stream: 'clicks', topic: 'raw', partition: 0, offset: 0 }
+  const value = Buffer.alloc(1_000)
+  outputs.addFeatures('feature-events.by_user', source, () => ({ key: Buffer.from('k'), value, timestampMs: 0 }))
+  assert.ok(outputs.pendingBytes > 1_000 && outputs.pendingBytes < 1_500)
+  await outputs.flush(outputs.take(() => 1))
+  assert.equal(outputs.pendingBytes, 0)
 })
 
 describe('another plan', () => {
