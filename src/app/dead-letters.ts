@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Header, Log, LogRecord } from '../log/log.ts'
+import { erasureHeader } from '../plan/erasure.ts'
 import { standInHeader, standsInFor } from '../plan/open-rejections.ts'
 import { deadLetterTopic, lateTopic, replaysTopic } from '../plan/topics.ts'
 import type { OutputPlace, RejectionKind } from '../serve/http-service.ts'
@@ -13,7 +14,7 @@ export type Letter = RejectionRecord & {
   readonly outputOffset: number
   /** The offset that a replay of it stands in for: its own, unless it was itself sent in place of another. */
   readonly original: number
-  /** Of its source, without those that say what became of it. */
+  /** Of its source, without those that say what became of it; with the one that says that its entity was forgotten. */
   readonly headers: readonly Header[]
   readonly handled: Handled | null
 }
@@ -129,7 +130,7 @@ function letterOf(record: LogRecord, { topic, partition, handled }: Source): Let
     outputPartition: partition,
     outputOffset: record.offset,
     original: standsInFor(record.headers) ?? rejection.offset,
-    headers: record.headers.filter(([name]) => !name.startsWith(ownHeaders)),
+    headers: record.headers.filter(([name]) => name === erasureHeader || !name.startsWith(ownHeaders)),
     handled: handled.get(`${topic}/${partition}@${record.offset}`) ?? null,
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Header, Log } from '../log/log.ts'
 import type { SourceReading } from '../stream/source-task.ts'
+import { erasureHeader } from '../plan/erasure.ts'
 import { standInHeader } from '../plan/open-rejections.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
 import type { FixRequest, ReplayAnswer, ReplayOutcome, ReplayRequest, ReplayResult } from '../serve/http-service.ts'
@@ -130,7 +131,8 @@ export class Replays {
       case 'accepted':
     }
     const headers: readonly Header[] = [
-      ...letter.headers,
+      // A mended event is about whom it says; one that is sent as it was stays forgotten.
+      ...letter.headers.filter(([name]) => mended === null || name !== erasureHeader),
       [standInHeader, Buffer.from(String(original))],
       [letterHeader, Buffer.from(`${letter.outputTopic}/${placeText(placeOf(letter))}`)],
     ]

@@ -11,6 +11,7 @@ import type { Field } from '../../schema/field.ts'
 import { encodeKey } from '../../schema/key-codec.ts'
 import { outputHeaders } from '../../stream/output-headers.ts'
 import { importHeader } from '../history-topic.ts'
+import { letterHeader } from '../replays.ts'
 import { keepDeclared, parseLoosely, replaceAt, valueAt } from './declared-parts.ts'
 import type { KeyPlace, TopicReaders } from './event-readers.ts'
 import { type KeyHash, pseudonymOf } from './pseudonym.ts'
@@ -140,7 +141,13 @@ function addTo(before: Erasure | null, found: readonly FoundKey[], value: Uint8A
 }
 
 /** What millrace itself set, and goes by. What a sender set may say anything. */
-const ownHeaders = new Set<string>([standInHeader, historyMark, importHeader, ...Object.values(outputHeaders)])
+const ownHeaders = new Set<string>([
+  standInHeader,
+  letterHeader,
+  historyMark,
+  importHeader,
+  ...Object.values(outputHeaders),
+])
 
 export function keptHeaders(headers: readonly Header[]): Header[] {
   return headers.filter(([name]) => ownHeaders.has(name))
