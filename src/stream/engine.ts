@@ -242,19 +242,14 @@ export class Engine {
     const { log, clock } = this.#options
     const forgotten = await this.#alone(async () => {
       this.#throwIfStopped()
-      const prefix: Record<string, number[]> = {}
-      const limits = new Map<string, number>()
-      for (const task of this.#tracks.tasks) {
-        const end = log.end(task.topic, task.partition)
-        limits.set(placeOf(task), end)
-        ;(prefix[task.topic] ??= [])[task.partition] = end
-      }
-      return await this.#hold(limits, async () => {
+      const sources = this.#tracks.tasks.map(({ topic, partition }) => ({ topic, partition }))
+      const ends = sources.map((one) => ({ ...one, next: log.end(one.topic, one.partition) }))
+      return await this.#hold(furthest(ends), async () => {
+        const prefix = prefixesOf(ends)
         const at = new Date(clock.now()).toISOString()
         const one: ForgottenEntity = { version: 1, entity, key: forgottenKey(key), prefix, at }
-        await log.append(forgottenTopic, 0, [
-          { key: null, value: Buffer.from(JSON.stringify(one)), timestampMs: clock.now() },
-        ])
+        const value = Buffer.from(JSON.stringify(one))
+        await log.append(forgottenTopic, 0, [{ key: null, value, timestampMs: clock.now() }])
         // When everything was restored meanwhile, it was from a log that has this in it.
         if (!this.#broken) {
           this.#forgotten.add(one)
@@ -288,10 +283,8 @@ export class Engine {
     }
     // One that somebody asked for. When it fails, they have the error, and it is the engine's fault too.
     while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
-    if (this.#target !== null) {
-      this.#target.done.reject(new MillraceError('ENGINE_STOPPED', { detail: 'it was closed' }))
-      this.#target = null
-    }
+    this.#target?.done.reject(new MillraceError('ENGINE_STOPPED', { detail: 'it was closed' }))
+    this.#target = null
     if (this.#fault !== null || this.#broken || !this.#progressed) return
     try {
       await this.#writeCheckpoint()
@@ -376,10 +369,7 @@ export class Engine {
   }
 
   #needed(): readonly Plan[] {
-    const plans = [this.#serving]
-    if (this.#target !== null) plans.push(this.#target.plan)
-    if (this.#previous !== null) plans.push(this.#previous)
-    return plans
+    return [this.#serving, this.#target?.plan, this.#previous].filter((plan) => plan !== undefined && plan !== null)
   }
 
   /** Starts a loop for each task that has none, and for the plan on its way. */
@@ -583,9 +573,8 @@ export class Engine {
   }
 
   #haltPartition(halted: HaltedPartition): void {
-    const place = placeOf(halted)
-    if (this.#halted.has(place)) return
-    this.#halted.set(place, halted)
+    if (this.#halted.has(placeOf(halted))) return
+    this.#halted.set(placeOf(halted), halted)
     this.#options.observer?.halt?.(halted)
   }
 
