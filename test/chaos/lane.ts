@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
@@ -145,7 +145,10 @@ export class Lane {
     }
     if (folder === 'used' && this.#events.length < 50) await this.#live({ kill: { after: 'caught-up', ms: 700 } })
     // Only a dead process leaves a lock that can be taken over.
-    if (this.#clean && point.startsWith('lock.')) await this.#live({ kill: { after: 'caught-up', ms: 100 } })
+    const takesOver = /^lock\.(claimed|moved|taken)/.test(point)
+    if (takesOver && !existsSync(join(this.folder, 'log', 'lock'))) {
+      await this.#live({ kill: { after: 'caught-up', ms: 100 } })
+    }
     for (let more = 8; more > 0 && !leaveRemains(point, this.folder); more--) {
       await this.#live({ kill: { after: 'caught-up', ms: 1_000 } })
     }
