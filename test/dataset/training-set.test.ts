@@ -163,7 +163,9 @@ test('the manifest says what went in and what came out', async () => {
     { records: 6, accepted: 5, duplicate: 1, late: 0, refused: 0 },
   )
   assert.deepEqual({ arrival, prefix }, { arrival: 'unknown', prefix: null })
-  assert.deepEqual(manifest.views, [{ view: 'spending', applied: 4, filtered: 1, unkeyed: 0, forgotten: 0, warming: 0 }])
+  assert.deepEqual(manifest.views, [
+    { view: 'spending', applied: 4, filtered: 1, unkeyed: 0, forgotten: 0, warming: 0 },
+  ])
   const bytes = await readFile(file('manifest.parquet'))
   assert.equal(manifest.output.sha256, createHash('sha256').update(bytes).digest('hex'))
   assert.equal(manifest.output.rows, 5)
