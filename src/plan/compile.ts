@@ -15,7 +15,7 @@ import { forgottenTopic } from './forgotten.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
 import { checkRetentions, compileRetention } from './retention.ts'
 import { checkHistoryTopics, compileHistory } from './stream-history.ts'
-import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic } from './topics.ts'
+import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic, replaysTopic } from './topics.ts'
 
 /**
  * Checks definitions, with everything they refer to, and compiles them. Throws `DEFINITION` with all faults at once.
@@ -120,7 +120,7 @@ function checkStream(stream: Stream, faults: FaultList): void {
       'another topic: a stream must not feed itself',
     )
   }
-  if (stream.topic === registryTopic || stream.topic === forgottenTopic) {
+  if ([registryTopic, forgottenTopic, replaysTopic].includes(stream.topic)) {
     faults.add(`${path}.topic`, `"${stream.topic}" is a topic of the engine's own`, 'another topic')
   }
   if (stream.topic.startsWith(featureEventsPrefix)) {

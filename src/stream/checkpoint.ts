@@ -88,7 +88,11 @@ export function readCheckpoint(store: OnlineStore, current: { log: string; folde
   if (bytes === undefined) return null
   const found = JSON.parse(Buffer.from(bytes).toString()) as Omit<Checkpoint, 'version'> & { version: number }
   if (found.version !== checkpointVersion) {
-    const details = { what: `the checkpoint in ${current.folder}`, version: found.version, supported: checkpointVersion }
+    const details = {
+      what: `the checkpoint in ${current.folder}`,
+      version: found.version,
+      supported: checkpointVersion,
+    }
     throw new MillraceError('STATE_VERSION_UNKNOWN', details)
   }
   if (found.log !== current.log) {

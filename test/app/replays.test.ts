@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { letterAt, newestLetters, placeOf } from '../../src/app/dead-letters.ts'
 import type { Mill } from '../../src/app/mill.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import { logHistory } from '../../src/dataset/history.ts'
 import {
   decimal,
   entity,
@@ -114,6 +115,18 @@ for (const kind of ['with ids', 'without ids'] as const) {
         assert.deepEqual(await spending(mill), [2, 3.5])
         assert.equal((await fix(2.5)).outcome, 'settled')
         assert.equal((await fix(9)).outcome, 'settled')
+        const history = logHistory(mill.plan.streams[0]!, mill.log, { clock: systemClock })
+        const trained: unknown[] = []
+        const { records, accepted, refused } = await history.read(
+          ({ row }) => trained.push(row[2]),
+          () => undefined,
+        )
+        assert.deepEqual(
+          { records, accepted, refused },
+          { records: 3, accepted: 2, refused: 1 },
+          'training counts the same',
+        )
+        assert.deepEqual(trained, [100, 250])
         const { at } = result as Extract<ReplayResult, { outcome: 'sent' }>
         const { topic, partition, offset, timestampMs } = letter!
         const [original, standIn] = (await readPartition(mill.log, topic, partition)).filter((one) =>

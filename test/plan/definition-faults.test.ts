@@ -288,6 +288,11 @@ const streams: readonly Case[] = [
     [`s.topic: "plan-registry" is a topic of the engine's own (another topic)`],
   ],
   [
+    'the topic of notes on replays',
+    streamOf({ topic: 'dead-letter-replays' }),
+    [`s.topic: "dead-letter-replays" is a topic of the engine's own (another topic)`],
+  ],
+  [
     'a scale beyond nine',
     streamOf({ fields: { ...fields, rate: decimal(10) } }),
     ['s.fields.rate: a decimal has scale 10 (a whole number from 0 to 9)'],
