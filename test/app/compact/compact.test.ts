@@ -6,14 +6,14 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { compact } from '../../src/app/compact/compact.ts'
-import { compactLog } from '../../src/app/compact/compact-log.ts'
-import { examineFolder } from '../../src/app/doctor/doctor.ts'
-import { openFolderLog } from '../../src/app/folder-log.ts'
-import { explainFromLog } from '../../src/app/inspect-folder.ts'
-import type { Mill } from '../../src/app/mill.ts'
-import { train } from '../../src/app/train.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import { compact } from '../../../src/app/compact/compact.ts'
+import { compactLog } from '../../../src/app/compact/compact-log.ts'
+import { examineFolder } from '../../../src/app/doctor/doctor.ts'
+import { openFolderLog } from '../../../src/app/folder-log.ts'
+import { explainFromLog } from '../../../src/app/inspect-folder.ts'
+import type { Mill } from '../../../src/app/mill.ts'
+import { train } from '../../../src/app/train.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import {
   decimal,
   entity,
@@ -24,9 +24,9 @@ import {
   stream,
   string,
   timestamp,
-} from '../../src/index.ts'
-import type { LogRecord } from '../../src/log/log.ts'
-import { readAll } from '../conformance/log.ts'
+} from '../../../src/index.ts'
+import type { LogRecord } from '../../../src/log/log.ts'
+import { readAll } from '../../conformance/log.ts'
 import { contentsOf, copyOf, freshFolder, holds } from './folders.ts'
 
 const customer = entity('customer', { customer: string() })
