@@ -41,8 +41,8 @@ const head = `# Reliability
 
 What was done to millrace, how often, and what came of it. This page is generated from the results of runs
 (\`node --conditions=millrace-source scripts/reliability.ts\`); nothing on it was written by hand but the text around the figures.
-Every run ends with a comparison: the raw log is read again and judged by a second, naive implementation that shares
-nothing with the engine, and every value of every key, every counter, every dead letter and late event must be as it says.
+Every run ends with a comparison: the raw log is read again and judged by a second, naive implementation,
+and every value of every key, every counter, every dead letter and late event must be as it says.
 **Lost** is what was acknowledged and is not there; **doubled** is what counts twice. A run that finds either fails, and
 is no result.`
 
@@ -89,7 +89,8 @@ const about: Readonly<Record<string, string>> = {
   'power cut': '`kill -9` on a disk that loses what the log had not synced, and tears the last writes',
   'disk error': 'one operation of the log on its files fails with EIO, or all of a kind with ENOSPC',
   'system call error': 'strace fails a sync or a write of the log or of LMDB',
-  SIGTERM: '`millrace dev` is asked to stop under HTTP load; nothing may be read again afterwards',
+  SIGTERM:
+    '`millrace dev` is asked to stop under HTTP load; where the definitions stay, the next process may read nothing again',
 }
 
 function simulationPart(record: SimulationRecord | null, mutants: MutantsRecord | null): string {
@@ -133,8 +134,9 @@ function soakPart(record: SoakRecord | null): string {
   ].join('\n\n')
 }
 
-function circumstancesOf({ date, commit, machine, node, command }: Circumstances): string {
-  return `*${date}, commit ${commit}, ${machine}, Node ${node}:* \`${command}\``
+function circumstancesOf({ date, commit, machine, node, loadAverage, command }: Circumstances): string {
+  const busy = loadAverage === undefined ? '' : `, load average ${loadAverage}`
+  return `*${date}, commit ${commit}, ${machine}${busy}, Node ${node}:* \`${command}\``
 }
 
 function count(value: number): string {
@@ -143,6 +145,7 @@ function count(value: number): string {
 
 const limits = `## What this does not show
 
+- Times are those of a machine that may have had other work to do at the same time: they are no benchmark.
 - One machine, loopback, one file system (the recovery times are of small folders: seconds of work, not gigabytes).
 - No power was cut. The log ran on a page cache of our own that loses what was not synced; LMDB did not: for its part a
   kill leaves the system's page cache, and its promise rests on its design and on failed system calls.

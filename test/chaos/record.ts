@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpus, totalmem, type } from 'node:os'
+import { cpus, loadavg, totalmem, type } from 'node:os'
 import process from 'node:process'
 import { type Campaign, percentile } from './campaign.ts'
 
@@ -9,6 +9,8 @@ export type Circumstances = {
   readonly commit: string
   readonly machine: string
   readonly node: string
+  /** Processes that wanted to run, on average over the last quarter of an hour: ours among them. */
+  readonly loadAverage?: number
   readonly command: string
 }
 
@@ -20,7 +22,14 @@ export function circumstances(command: string): Circumstances {
     .trim()
   const gibibytes = Math.round(totalmem() / 2 ** 30)
   const machine = `${cpus().length} cores, ${gibibytes} GiB, ${type()} ${process.arch}`
-  return { date: new Date().toISOString().slice(0, 10), commit, machine, node: process.version, command }
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit,
+    machine,
+    node: process.version,
+    loadAverage: Math.round(loadavg()[2]!),
+    command,
+  }
 }
 
 /** A campaign that found something lost or doubled does not come to be recorded: it throws. */
