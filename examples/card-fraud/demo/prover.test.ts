@@ -78,7 +78,7 @@ describe('the proof that goes along with the demo', () => {
 
   test('fails with what kept the rows from being built', async () => {
     await assert.rejects(prove({ ...set, prefix: { payments: [1] } }), (error: Error) => {
-      assert.match(String(error.cause), /the prefix of stream "payments" has 1 offsets/)
+      assert.match(String(error.cause), /the prefix of topic "payments" has 1 offsets/)
       return true
     })
   })
