@@ -64,5 +64,5 @@ function report({ forgotten, topics, changed, notes }: Compacted): void {
   for (const note of notes) print(visible(note))
   const replaced = topics.reduce((sum, topic) => sum + topic.replaced, 0)
   if (changed) print(`${counted(replaced, 'record')} replaced; the next start rebuilds the state from the log`)
-  else print('nothing to do: all that was forgotten is gone from the log')
+  else print('nothing to do: all that can be found of what was forgotten is gone')
 }
