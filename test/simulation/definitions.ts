@@ -164,7 +164,7 @@ export function change(random: Random, { streams, views }: Choices): Choices {
       return { streams, views: views.with(at, { name, stream, shape: random.pick(shapeNames) }) }
     case 2:
       if (views.filter((view) => view.stream === stream).length > 1) return { streams, views: views.toSpliced(at, 1) }
-      return { streams, views: [...views, { name: `w${stream}`, stream, shape: random.pick(shapeNames) }] }
+      return { streams, views: [...views, { name: freeName(views), stream, shape: random.pick(shapeNames) }] }
     case 3:
       return { streams, views: views.toReversed() }
     default: {
@@ -175,4 +175,8 @@ export function change(random: Random, { streams, views }: Choices): Choices {
       return { streams: changed, views }
     }
   }
+}
+
+function freeName(views: readonly ViewChoice[]): string {
+  for (let number = 0; ; number++) if (!views.some(({ name }) => name === `w${number}`)) return `w${number}`
 }

@@ -101,6 +101,9 @@ async function runHere(range: { readonly from: number; readonly seeds: number })
       if (now - shownAt < 5_000) return
       shownAt = now
       const rate = (done / (now - startedAt)) * 1_000
+      // What was run so far is kept, should this be ended early.
+      const soFar = { from: range.from, seeds: done, seconds: Math.round((now - startedAt) / 1_000), failures }
+      if (values.result !== undefined) writeFileSync(`${values.result}.partial`, `${JSON.stringify(soFar, null, 2)}\n`)
       process.stderr.write(`${done} of ${range.seeds} seeds, ${rate.toFixed(0)}/s, ${failures.length} failed\n`)
     },
   })

@@ -38,8 +38,8 @@ export class Scheduler {
   #hash = [0x811c_9dc5, 0x1234_5678] as [number, number]
   #nowMs = 0
   steps = 0
-  /** Whether the call that was picked last changed something that outlives its process. */
-  lastWasDurable = false
+  /** The call that was picked last. */
+  lastLabel = ''
 
   constructor(random: Random, trace: ((line: string) => void) | null) {
     this.#random = random
@@ -111,7 +111,7 @@ export class Scheduler {
     const chosen = this.#parked[index]!
     this.#parked.splice(index, 1)
     this.steps += 1
-    this.lastWasDurable = durableCalls.test(chosen.label)
+    this.lastLabel = chosen.label
     this.note(chosen.actor.name, chosen.label)
     chosen.go()
     drainMicrotasks()
@@ -168,8 +168,6 @@ export class Scheduler {
     this.#hash = [Math.imul(low ^ (this.#nowMs | 0), 0x0100_0193), Math.imul(high ^ this.steps, 0x0100_01b3)]
   }
 }
-
-const durableCalls = /^(write|sync|rename|remove|truncate|store)/
 
 const nothing = (): void => {}
 

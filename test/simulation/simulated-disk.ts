@@ -171,8 +171,12 @@ export class SimulatedDisk {
     file.pending.push({ kind: 'length', sizeBytes })
   }
 
+  /** Only what counts as not yet written: pages that a failed sync has dropped stay where they are. */
   sync(file: FileNode): void {
-    file.durable = Uint8Array.from(file.cached)
+    for (const change of file.pending) {
+      if (change.kind === 'length') file.durable = resized(file.durable, change.sizeBytes)
+      else file.durable = overlay(file.durable, change.position, change.bytes)
+    }
     file.pending = []
   }
 

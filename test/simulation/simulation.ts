@@ -124,8 +124,7 @@ class Simulation {
     const life = this.#open(new ProcessFaults(this.#faultRandom, rates, quickReads))
     let actionsLeft = this.#random.between(1, 16)
     for (let steps = 0; steps < 4_000; steps++) {
-      // Mostly between two durable steps: between two others a death is like any before or after.
-      const weight = this.#scheduler.lastWasDurable ? 4 : 0.5
+      const weight = dangerOf(this.#scheduler.lastLabel)
       if (rates.kill > 0 && this.#random.chance(rates.kill * weight)) return this.#kill(life, 'killed at a step')
       if (rates.power > 0 && this.#random.chance(rates.power * weight)) return this.#cutPower(life)
       if (life.openError !== null) return this.#kill(life, 'it could not open')
@@ -542,11 +541,15 @@ class Simulation {
     this.#wait(life, 'a last checkpoint', running.checkpoint())
     this.#judge(life)
     this.#close(life)
-    if (this.#random.chance(0.2)) this.#reopen()
+    if (this.#random.chance(0.35)) this.#reopen()
   }
 
-  /** What was closed in good order is read again as it was, and does nothing anew. */
+  /** What was closed in good order is read again as it was, power cut or not, and does nothing anew. */
   #reopen(): void {
+    if (this.#random.chance(0.7)) {
+      this.#scheduler.note('machine', 'power cut')
+      this.#disk.cutPower()
+    }
     const number = this.#checkpoint?.number
     const life = this.#openHealthy()
     this.#wait(life, 'it catches up', life.running!.caughtUp())
@@ -665,6 +668,15 @@ class Simulation {
       this.#check(life)
     }
   }
+}
+
+/**
+ * How much more likely a death is after a call. Between two steps that change nothing it is like any before or after;
+ * the moment when outputs are durable, and the checkpoint is not, is short.
+ */
+function dangerOf(label: string): number {
+  if (/^sync .*(late-events|dead-letter-queue)/.test(label)) return 10
+  return /^(write|sync|rename|remove|truncate|store)/.test(label) ? 4 : 0.5
 }
 
 /** The codes of an error and of what caused it. */

@@ -29,7 +29,7 @@ export function drawMixture(random: Random, distances: readonly number[]): Mixtu
     future: random.chance(0.3),
     poison: random.chance(0.5),
     unkeyed: random.chance(0.5),
-    skew: random.chance(0.2),
+    skew: random.chance(0.3),
     users: random.pick([1, 2, 4, 12]),
     items: random.pick([1, 3]),
   }
@@ -62,7 +62,8 @@ export class Workload {
     const random = this.#random
     const partition = random.below(this.#partitions)
     const records = Array.from({ length: count }, (): RecordInput => {
-      const timestampMs = this.#mixture.skew && random.chance(0.2) ? nowMs - 200 + random.below(400) : nowMs
+      const timestampMs =
+        this.#mixture.skew && random.chance(0.2) ? nowMs + random.between(-1, 1) * random.pick([20, 200, 2_000]) : nowMs
       return { key: null, value: this.#value(partition, nowMs), timestampMs }
     })
     return { partition, records }
