@@ -14,7 +14,7 @@ import { describeCampaign } from './record.ts'
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const faultsMin = Number(process.env['FAULTS'] ?? 300)
 
-test(`loses nothing and doubles nothing over ${faultsMin} faults`, { timeout: 900_000 }, async () => {
+test(`loses nothing and doubles nothing over ${faultsMin} faults`, { timeout: 1_800_000 }, async () => {
   console.log(`SEED=${seed} replays the events and the choice of faults, not their moments`)
   const campaign = await runCampaign({ seed, lanes: 2, faultsMin, durationMs: 0, log: () => undefined })
   console.log(describeCampaign(campaign))
