@@ -28,6 +28,8 @@ export type Scenario = {
   readonly batchRecordsMax: number
   /** How likely it is that something is asked of the process, rather than that it goes on. */
   readonly haste: number
+  /** Virtual time of every call. */
+  readonly stepMs: number
   /** Reads of files come between other things only in some runs: they are most of what a process does. */
   readonly quickReads: boolean
 }
@@ -45,7 +47,7 @@ export function drawScenario(seed: number, limits: Limits): Scenario {
     segmentBytes: random.pick([400, 1_500, 6_000, 1_000_000]),
     tailBytesMax: random.pick([0, 600, 1_000_000]),
     readBytesMax: random.pick([1, 400, 1_000_000]),
-    checkpointMs: random.pick([5, 40, 200, 1_000_000]),
+    checkpointMs: random.pick([2, 10, 200, 1_000_000]),
     keysMax: random.pick([0, 1, 2, 1_000]),
     retentionMs,
   }
@@ -55,6 +57,7 @@ export function drawScenario(seed: number, limits: Limits): Scenario {
     batchRecordsMax: random.pick([1, 3, 6]),
     sectorBytes: random.pick([16, 64, 512]),
     haste: random.pick([0.02, 0.1, 0.3]),
+    stepMs: random.pick([0, 0.05, 0.3]),
     quickReads: random.chance(0.8),
   }
   return {

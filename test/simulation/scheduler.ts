@@ -41,8 +41,12 @@ export class Scheduler {
   /** The call that was picked last. */
   lastLabel = ''
 
-  constructor(random: Random, trace: ((line: string) => void) | null) {
+  readonly #stepMs: number
+
+  /** @param stepMs virtual time that every call takes at least: timers then fire while others are busy. */
+  constructor(random: Random, stepMs: number, trace: ((line: string) => void) | null) {
     this.#random = random
+    this.#stepMs = stepMs
     this.#trace = trace
   }
 
@@ -111,6 +115,7 @@ export class Scheduler {
     const chosen = this.#parked[index]!
     this.#parked.splice(index, 1)
     this.steps += 1
+    this.#nowMs += this.#stepMs
     this.lastLabel = chosen.label
     this.note(chosen.actor.name, chosen.label)
     chosen.go()

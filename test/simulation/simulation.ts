@@ -85,10 +85,10 @@ class Simulation {
   #unanswered: Attempt[] = []
 
   constructor(scenario: Scenario, sometimes: Sometimes, trace: ((line: string) => void) | null) {
-    const { seed, sectorBytes, settings, mixture } = scenario
+    const { seed, sectorBytes, settings, mixture, stepMs } = scenario
     this.#scenario = scenario
     this.#sometimes = sometimes
-    this.#scheduler = new Scheduler(new Random(seed, 'schedule'), trace)
+    this.#scheduler = new Scheduler(new Random(seed, 'schedule'), stepMs, trace)
     this.#random = new Random(seed, 'actions')
     this.#faultRandom = new Random(seed, 'faults')
     this.#wall = new WallClock(this.#scheduler, startMs)
