@@ -14,7 +14,7 @@ test('every planted bug has its place in the sources', () => {
 test('planted bugs that need few seeds are found', async () => {
   const quick = mutants.filter((mutant) => mutant.quick)
   assert.ok(quick.length >= 12)
-  const found = await huntAll(quick, { from: 1, seedsMax: 150, jobs: 2 })
+  const found = await huntAll(quick, { from: 1, seedsMax: 60, jobs: 2 })
   assert.deepEqual(
     found.filter(({ seeds }) => seeds === null).map(({ name }) => name),
     [],

@@ -20,6 +20,7 @@ export const mutants: readonly Mutant[] = [
     file: 'log/embedded/segment-writer.ts',
     find: '    await this.#file.sync()\n',
     replace: '',
+    quick: true,
   },
   {
     name: 'a new segment without a sync of its folder',
@@ -38,12 +39,14 @@ export const mutants: readonly Mutant[] = [
     file: 'log/embedded/file-system.ts',
     find: '  await fileSystem.syncFolder(place.folder)\n',
     replace: '',
+    quick: true,
   },
   {
     name: 'a file in place before its content is synced',
     file: 'log/embedded/file-system.ts',
     find: '    await file.sync()\n  } finally',
     replace: '  } finally',
+    quick: true,
   },
   {
     name: 'names of an earlier process are trusted',
@@ -80,6 +83,7 @@ export const mutants: readonly Mutant[] = [
     file: 'log/embedded/partition.ts',
     find: '    return this.#segments.at(-1)!.nextOffset\n',
     replace: '    return this.#nextOffset\n',
+    quick: true,
   },
   {
     name: 'retention by the oldest record',
@@ -92,6 +96,7 @@ export const mutants: readonly Mutant[] = [
     file: 'log/embedded/waiters.ts',
     find: 'if (waiter.offset < end)',
     replace: 'if (waiter.offset < end - 1)',
+    quick: true,
   },
 
   // Verdicts.
@@ -106,24 +111,28 @@ export const mutants: readonly Mutant[] = [
     file: 'kernel/verdict.ts',
     find: 'ts < this.#watermark - this.#rules.latenessMs',
     replace: 'ts <= this.#watermark - this.#rules.latenessMs',
+    quick: true,
   },
   {
     name: 'late events are applied',
     file: 'kernel/verdict.ts',
     find: 'ts < this.#watermark - this.#rules.latenessMs',
     replace: 'ts < 0',
+    quick: true,
   },
   {
     name: 'lateness by the clock of the producer',
     file: 'plan/intake.ts',
     find: 'this.#judge.judge({ id: eventId, ts, hash })',
     replace: 'this.#judge.judge({ id: eventId, ts: record.timestampMs, hash })',
+    quick: true,
   },
   {
     name: 'an event from the far future moves the watermark',
     file: 'plan/intake.ts',
     find: 'ts > record.timestampMs + stream.rules.futureMs',
     replace: 'ts > record.timestampMs + stream.rules.futureMs + 1',
+    quick: true,
   },
 
   // The kernel.
@@ -132,18 +141,21 @@ export const mutants: readonly Mutant[] = [
     file: 'kernel/read.ts',
     find: 'high: lowerBound(ts, end, low)',
     replace: 'high: lowerBound(ts, end + 1, low)',
+    quick: true,
   },
   {
     name: 'the start of a window is exclusive',
     file: 'kernel/read.ts',
     find: 'lowerBound(ts, end - window.lengthMs)',
     replace: 'lowerBound(ts, end - window.lengthMs + 1)',
+    quick: true,
   },
   {
     name: 'events are ordered by arrival',
     file: 'kernel/event-columns.ts',
     find: 'while (index > 0 && isAfter(events, index - 1, event))',
     replace: 'while (index > events.ts.length)',
+    quick: true,
   },
   {
     name: 'raw events are dropped one millisecond early',
@@ -156,6 +168,7 @@ export const mutants: readonly Mutant[] = [
     file: 'plan/finish-view.ts',
     find: 'return ttlMs !== null && ageMs > ttlMs',
     replace: 'return ttlMs !== null && ageMs < 0',
+    quick: true,
   },
   // The stream.
   {
@@ -163,12 +176,14 @@ export const mutants: readonly Mutant[] = [
     file: 'stream/source-task.ts',
     find: 'this.#next = record.offset + 1',
     replace: 'this.#next = record.offset + (record.offset % 7 === 3 ? 0 : 1)',
+    quick: true,
   },
   {
     name: 'remembered ids are not in the checkpoint',
     file: 'stream/tracks.ts',
     find: '    for (const task of this.tasks) changes.push(...task.takeIdChanges())\n',
     replace: '',
+    quick: true,
   },
   {
     name: 'remembered ids are deleted one millisecond early',
@@ -187,6 +202,7 @@ export const mutants: readonly Mutant[] = [
     file: 'stream/outputs.ts',
     find: '    const results = await Promise.allSettled(',
     replace: '    const results: PromiseSettledResult<unknown>[] = []\n    void Promise.allSettled(',
+    quick: true,
   },
   {
     name: 'failed outputs are forgotten',
@@ -235,18 +251,21 @@ export const mutants: readonly Mutant[] = [
     file: 'stream/state-table.ts',
     find: '      if (entry.dirty) continue\n',
     replace: '',
+    quick: true,
   },
   {
     name: 'the watermark is not restored',
     file: 'stream/source-task.ts',
     find: 'watermark: from.progress?.watermark ?? -1',
     replace: 'watermark: -1',
+    quick: true,
   },
   {
     name: 'verdict counters are not restored',
     file: 'stream/source-task.ts',
     find: 'from.progress === null ? makeCounts() : { ...from.progress.counts }',
     replace: 'makeCounts()',
+    quick: true,
   },
   {
     name: 'who waits for all looks at one partition',
