@@ -3,7 +3,7 @@ import { MillraceError, messageOf } from '../base/faults.ts'
 import { makeMetrics, type Metrics } from '../monitor/metrics.ts'
 import type { HttpService, ReadRequest } from '../serve/http-service.ts'
 import { type HttpLogger, makeHttpServer } from '../serve/http/http-server.ts'
-import type { EngineObserver } from '../stream/engine.ts'
+import type { EngineObserver } from '../stream/engine-types.ts'
 import { makeHttpService } from './http-service.ts'
 import type { Mill } from './mill.ts'
 

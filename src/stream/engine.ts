@@ -8,7 +8,7 @@ import { type Checkpoint, checkpointVersion, encodeCheckpoint, readCheckpoint } 
 import { createTopics } from './create-topics.ts'
 import { type Emission, restoreEmission } from './emission.ts'
 import { engineStopped, faultOf, partitionHalted, sourcesOf } from './engine-faults.ts'
-import type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition, Target } from './engine-types.ts'
+import type { Building, EngineCounts, EngineOptions, HaltedPartition, Target } from './engine-types.ts'
 import { forgetInStore } from './forget-in-store.ts'
 import { furthest, Gate, type Limits, placeOf, prefixesOf } from './gate.ts'
 import type { SourceReading, SourceTask } from './source-task.ts'
@@ -18,15 +18,11 @@ import type { Track } from './track.ts'
 import { Tracks } from './tracks.ts'
 import { waiting } from './waiting.ts'
 
-export type { Building, EngineCounts, EngineObserver, EngineOptions, HaltedPartition }
-
 const readBytesMax = 1024 * 1024
 /** Records folded before others get a turn. */
 const sliceRecords = 512
-/** Everything is held still for a takeover only when no new view is further behind than this. */
-const nearRecords = 4_096
-/** How often it is looked whether that is so. */
-const lookMs = 20
+/** Everything is held still for a takeover only when no new view is further behind than this; looked at so often. */
+const [nearRecords, lookMs] = [4_096, 20]
 
 /**
  * Runs a plan over a log: verdicts per source partition, folds into the views' states, checkpoints.
@@ -249,7 +245,13 @@ export class Engine {
         const at = new Date(clock.now()).toISOString()
         const one: ForgottenEntity = { version: 1, entity, key: forgottenKey(key), prefix, at }
         const value = Buffer.from(JSON.stringify(one))
-        await log.append(forgottenTopic, 0, [{ key: null, value, timestampMs: clock.now() }])
+        // One that fails may be in the log all the same: nothing is folded beyond these offsets before a restart looks.
+        await log
+          .append(forgottenTopic, 0, [{ key: null, value, timestampMs: clock.now() }])
+          .catch((error: unknown) => {
+            this.#halt(error)
+            throw error
+          })
         // When everything was restored meanwhile, it was from a log that has this in it.
         if (!this.#broken) {
           this.#forgotten.add(one)
@@ -285,13 +287,7 @@ export class Engine {
     while (this.#checkpointing !== null) await this.#checkpointing.catch(() => undefined)
     this.#target?.done.reject(new MillraceError('ENGINE_STOPPED', { detail: 'it was closed' }))
     this.#target = null
-    if (this.#fault !== null || this.#broken || !this.#progressed) return
-    try {
-      await this.#writeCheckpoint()
-    } catch (error) {
-      this.#halt(error)
-      throw error
-    }
+    if (this.#fault === null && !this.#broken && this.#progressed) await this.#orHalt(this.#writeCheckpoint())
   }
 
   /** Everything as the last checkpoint has it; in a new store, at the log's start. */
@@ -456,13 +452,14 @@ export class Engine {
 
   /** Waits until the new views of a plan are near, holds everything at one prefix, and changes the plan there. */
   async #build(plan: Plan): Promise<void> {
-    const { clock } = this.#options
-    const { signal } = this.#stop
+    const [{ clock }, { signal }] = [this.#options, this.#stop]
     const isAimed = (): boolean => this.#target?.plan === plan && !signal.aborted
     while (isAimed()) {
-      if (this.#isNear()) {
+      const isNear = (): boolean =>
+        !this.#broken && this.#tracks.lag((task) => this.#halted.has(placeOf(task))) <= nearRecords
+      if (isNear()) {
         await this.#alone(async () => {
-          if (isAimed() && this.#isNear()) await this.#hold(furthest(this.#tracks.tasks), () => this.#takeOver())
+          if (isAimed() && isNear()) await this.#hold(furthest(this.#tracks.tasks), () => this.#takeOver())
         }).catch((error: unknown) => {
           // A partition stopped meanwhile, or everything is being restored: later, then.
           if (!this.#broken && this.#halted.size === 0) throw error
@@ -472,10 +469,6 @@ export class Engine {
     }
     await this.#checkpointUnlessStopped()
     await this.#alone(() => this.#sweep(this.#tracks))
-  }
-
-  #isNear(): boolean {
-    return !this.#broken && this.#tracks.lag((task) => this.#halted.has(placeOf(task))) <= nearRecords
   }
 
   async #hold<T>(limits: Limits, then: () => T | Promise<T>): Promise<T> {
@@ -583,6 +576,13 @@ export class Engine {
     for (const track of this.#tracks.all) track.stop.abort()
     this.#gate.open()
     this.#wake()
+  }
+
+  async #orHalt<T>(work: Promise<T>): Promise<T> {
+    return await work.catch((error: unknown) => {
+      this.#halt(error)
+      throw error
+    })
   }
 
   #halt(error: unknown): void {

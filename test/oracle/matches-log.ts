@@ -12,7 +12,7 @@ import { type ForgottenEntity, forgottenKey, forgottenTopic } from '../../src/pl
 import { readView } from '../../src/plan/finish-view.ts'
 import type { Plan, ViewPlan } from '../../src/plan/plan.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
-import type { EngineCounts } from '../../src/stream/engine.ts'
+import type { EngineCounts } from '../../src/stream/engine-types.ts'
 import { deadLetterTopic, lateTopic } from '../../src/plan/topics.ts'
 import { readRejection } from '../../src/stream/outputs.ts'
 import {

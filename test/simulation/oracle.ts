@@ -11,7 +11,7 @@ import type { ForgottenEntity } from '../../src/plan/forgotten.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
 import type { LogRecord } from '../../src/log/log.ts'
 import type { Vector } from '../../src/serve/vector-reader.ts'
-import type { EngineCounts } from '../../src/stream/engine.ts'
+import type { EngineCounts } from '../../src/stream/engine-types.ts'
 import {
   evaluate,
   type NaiveEvent,
@@ -120,7 +120,7 @@ export class Oracle {
     for (const { stream: name, partition, topic: _topic, ...found } of counts.sources) {
       const stream = streams.find((one) => one.name === name)!
       const records = this.#ledger.records({ topic: stream.topic, partition })
-      const judged = this.#judge(stream, partition, base[name]![partition]!)
+      const judged = this.#judge(stream, partition, base[name]?.[partition] ?? 0)
       const expected = {
         next: records.length,
         watermark: Math.max(-1, ...judged.accepted.map(({ ts }) => ts)),
@@ -161,14 +161,17 @@ export class Oracle {
 
   accepted(stream: Stream, base: Base, prefix: Prefix): NaiveEvent[] {
     return prefix[stream.name]!.flatMap((next, partition) =>
-      this.#judge(stream, partition, base[stream.name]![partition]!).accepted.filter(({ offset }) => offset < next),
+      this.#judge(stream, partition, base[stream.name]?.[partition] ?? 0).accepted.filter(
+        ({ offset }) => offset < next,
+      ),
     )
   }
 
   /** What every stream rejects of the records from its base on. */
   rejected({ streams }: Definitions, base: Base): Rejected[] {
     return streams.flatMap((stream) =>
-      base[stream.name]!.flatMap((from, partition) => {
+      // Streams that are not served just now have no base: where definitions change, all began at the log's start.
+      (base[stream.name] ?? this.#zeros(stream)).flatMap((from, partition) => {
         const { topic, name } = stream
         const records = this.#ledger.records({ topic, partition })
         return this.#judge(stream, partition, from).verdicts.flatMap((verdict, index): Rejected[] => {
@@ -177,6 +180,10 @@ export class Oracle {
         })
       }),
     )
+  }
+
+  #zeros({ topic }: Stream): readonly number[] {
+    return this.#ledger.topics.flatMap((place) => (place.topic === topic ? [place.partition] : [])).map(() => 0)
   }
 
   #everything(stream: Stream): Prefix {

@@ -227,6 +227,8 @@ class Simulation {
       this.#sometimes.count('a checkpoint was restored')
       assert(this.#base !== null, 'who wrote a checkpoint had begun somewhere')
     }
+    // Nothing of it was kept, and it had begun elsewhere: what it wrote into output topics may be there all the same.
+    if (this.#checkpoint === null && this.#base !== null) this.#lostHistories.push({ base: this.#base, covered: null })
     this.#base = life.watch.base
     life.forgotten = forgottenOnDisk(this.#disk, running.log).length
     if (this.#random.chance(0.5)) this.#readSome(life, 2)

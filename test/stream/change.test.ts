@@ -271,3 +271,25 @@ test('a crash between what was written of a forgotten entity and the next checkp
     await stop(third)
   }
 })
+
+test('when it cannot be told whether a forgotten entity is in the log, nothing goes on before a restart', async () => {
+  for (const mode of ['fails', 'done and fails'] as const) {
+    const disk = makeDisk()
+    const place = { topic: 'raw', partition: 0 }
+    const key = encodeKey(['int'], [7])
+    const first = await startProcess(disk, { views: [oneHour], cut: { at: 0, mode } })
+    await send(first, place, [click(0, { userId: 7 }), click(1, { userId: 8 })])
+    await assert.rejects(first.engine.forget('user', key), /on fire/)
+    assert.match(String(first.engine.fault), /on fire/)
+    await send(first, place, [click(2, { userId: 7 })])
+    await assert.rejects(first.engine.caughtUp(), { code: 'ENGINE_STOPPED' })
+    await first.engine.close()
+    const second = await open(disk, [oneHour])
+    await second.engine.caughtUp()
+    const forgotten = mode === 'fails' ? 0 : 1
+    assert.equal(second.engine.state(second.engine.plan.views[0]!, key)!.applied, 2 - forgotten, mode)
+    const counts = { applied: 3 - forgotten, filtered: 0, unkeyed: 0, forgotten, before: 0 }
+    assert.deepEqual(second.engine.counts.views['by_user'], counts)
+    await stop(second)
+  }
+})
