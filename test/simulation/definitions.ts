@@ -98,7 +98,7 @@ export type Definitions = {
 
 const compiled = new Map<string, Definitions>()
 
-/** Compiled once per choice, since few choices make up most of a batch of seeds. */
+/** Compiled once per choice: some come again and again. */
 export function makeDefinitions({ streams, views }: Choices): Definitions {
   const name = JSON.stringify([streams, views])
   const known = compiled.get(name)
@@ -106,6 +106,8 @@ export function makeDefinitions({ streams, views }: Choices): Definitions {
   const made = streams.map(makeStream)
   const built = views.map(({ name: view, stream: index, shape }): FeatureView => shapes[shape](made[index]!, view))
   const definitions = { streams: made, views: built, plan: compile(built) }
+  // There are more choices than memory has room for plans.
+  if (compiled.size >= 500) compiled.clear()
   compiled.set(name, definitions)
   return definitions
 }
