@@ -300,6 +300,12 @@ export const mutants: readonly Mutant[] = [
     replace: 'live: true',
   },
   {
+    name: 'a forgetting that failed is taken for not done',
+    file: 'stream/engine.ts',
+    find: '            this.#halt(error)\n            throw error\n',
+    replace: '            throw error\n',
+  },
+  {
     name: 'what was forgotten is not read at the start',
     file: 'stream/engine.ts',
     find: 'forgotten: this.#forgotten.all.length,',
