@@ -186,6 +186,7 @@ class Soak {
       }
       const { plan, log, engine } = mill
       const views = [spending, risk]
+      console.log('the load has ended; comparing with the naive model')
       return await assertMatchesLog({ plan, log: this.#archive.over(log), engine, views }, [0, 3_000])
     } finally {
       await mill.close()

@@ -28,6 +28,9 @@ const ms = (text: string): number => Number.parseInt(text, 10) * unitMs[text.rep
 
 // Verdicts.
 
+/** Of the accepted records of a partition so far: their highest event time, and that of each id. */
+type NaiveBefore = { watermark: number; readonly newest: Map<Value, number> }
+
 /**
  * The verdict on each record, in order. A record sees only the earlier ones of its own partition. `needless`: indexes
  * of those that stand in for a record which needs it no more.
@@ -40,21 +43,25 @@ export function naiveVerdicts(
   /** Rejected records that nothing stands in for, as partition@offset. */
   const open = new Set<string>()
   const needless = new Set<number>()
+  const before = new Map<number, NaiveBefore>()
   const judge = (record: NaiveRecord): NaiveVerdict => {
     const row = decode(stream, record.value)
     if (row === null) return 'refused'
     const ts = row[stream.time] as number
     if (ts > record.timestampMs + ms(stream.future)) return 'refused'
     const id = stream.id === null ? null : row[stream.id]!
-    const before = accepted.filter(({ partition }) => partition === record.partition)
-    const watermark = Math.max(-1, ...before.map((event) => event.ts))
+    const own = before.get(record.partition) ?? { watermark: -1, newest: new Map<Value, number>() }
+    before.set(record.partition, own)
     const imported = record.partition < 0
-    const seen = before.some((event) => event.id === id && (imported || watermark - event.ts <= ms(stream.dedupe)))
-    if (id !== null && seen) return 'duplicate'
-    if (!imported && ts < watermark - ms(stream.lateness)) return 'late'
+    const seenAt = own.newest.get(id)
+    const isSeen = seenAt !== undefined && (imported || own.watermark - seenAt <= ms(stream.dedupe))
+    if (id !== null && isSeen) return 'duplicate'
+    if (!imported && ts < own.watermark - ms(stream.lateness)) return 'late'
     if (stream.history !== undefined && imported !== ts < Date.parse(stream.history.until)) return 'late'
     if (imported && ts < Date.parse(stream.history?.from ?? '1970-01-01T00:00:00Z')) return 'late'
     accepted.push({ row, ts, id, partition: record.partition, offset: record.offset })
+    own.watermark = Math.max(own.watermark, ts)
+    own.newest.set(id, Math.max(ts, seenAt ?? ts))
     return 'accepted'
   }
   const verdicts = records.map((record, index): NaiveVerdict => {
