@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os'
 import { readFile } from 'node:fs/promises'
+import type { Chart } from './plot.ts'
 
 /**
  * One figure of a benchmark. `value` is the median where there are samples; the note says what is in and out of it.
@@ -10,6 +11,8 @@ export type BenchRow = {
   readonly unit: string
   readonly note?: string
   readonly samples?: readonly number[]
+  /** Of a comparison: whose figure it is, or that it is ours over theirs. */
+  readonly side?: 'ours' | 'peer' | 'ratio'
 }
 
 /** What every `bench/NAME.ts` exports. */
@@ -19,13 +22,19 @@ export type Bench = {
   readonly describe: string
   /** Packages whose versions belong to the result. */
   readonly peers?: readonly string[]
+  /** What it lacks on this machine, in one sentence; null when it can run. Default: nothing. */
+  readonly lacks?: () => string | null | Promise<string | null>
   readonly run: (context: BenchContext) => Promise<readonly BenchRow[]>
 }
 
 export type BenchContext = {
   readonly runs: number
+  /** A look at the shape of things: fewer events and points, figures that nobody quotes. */
+  readonly quick: boolean
   /** A folder for files, removed afterwards. */
   readonly folder: string
+  /** Adds a picture to the result. Without any, the sides of its comparisons are drawn as bars. */
+  readonly chart: (chart: Chart) => void
   /** Progress, for whoever waits. */
   readonly log: (text: string) => void
 }
@@ -60,9 +69,9 @@ export async function compare(context: BenchContext, comparison: Comparison): Pr
   }
   const ratios = ours.map((our, run) => (better === 'lower' ? theirs[run]! / our : our / theirs[run]!))
   return [
-    sampled(contender.what, unit, ours),
-    sampled(peer.what, unit, theirs),
-    sampled(`${contender.what} : ${peer.what}`, 'times better', ratios),
+    { ...sampled(contender.what, unit, ours), side: 'ours' },
+    { ...sampled(peer.what, unit, theirs), side: 'peer' },
+    { ...sampled(`${contender.what} : ${peer.what}`, 'times better', ratios), side: 'ratio' },
   ]
 }
 
@@ -91,7 +100,7 @@ async function measured(side: Side): Promise<number> {
   return side.measure()
 }
 
-function sampled(what: string, unit: string, samples: readonly number[]): BenchRow {
+export function sampled(what: string, unit: string, samples: readonly number[]): BenchRow {
   return { what, unit, value: median(samples), samples }
 }
 
@@ -132,15 +141,24 @@ export type BenchRecord = {
   readonly date: string
   readonly command: string
   readonly runs: number
+  readonly quick?: boolean
   readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number }
   readonly versions: Readonly<Record<string, string>>
   readonly rows: readonly BenchRow[]
+  readonly charts?: readonly Chart[]
 }
 
-export type Occasion = { readonly date: string; readonly command: string; readonly runs: number }
+export type Occasion = {
+  readonly date: string
+  readonly command: string
+  readonly runs: number
+  readonly quick?: boolean
+}
+
+export type Outcome = { readonly rows: readonly BenchRow[]; readonly charts?: readonly Chart[] }
 
 /** What a result file holds: enough to say where and with what the figures came about. */
-export async function makeRecord(bench: Bench, rows: readonly BenchRow[], occasion: Occasion): Promise<BenchRecord> {
+export async function makeRecord(bench: Bench, outcome: Outcome, occasion: Occasion): Promise<BenchRecord> {
   const versions: Record<string, string> = { node: process.versions.node, millrace: await versionIn('../package.json') }
   for (const peer of bench.peers ?? []) versions[peer] = await versionIn(`../node_modules/${peer}/package.json`)
   const processors = cpus()
@@ -150,7 +168,7 @@ export async function makeRecord(bench: Bench, rows: readonly BenchRow[], occasi
     ...occasion,
     machine: { cpu: processors[0]?.model ?? 'unknown', cores: processors.length, memoryBytes: totalmem() },
     versions,
-    rows,
+    ...outcome,
   }
 }
 

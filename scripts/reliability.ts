@@ -6,8 +6,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { chartsSvg, cumulativeChart } from '../bench/plot.ts'
 import { percentile } from '../test/chaos/campaign.ts'
-import { distributionSvg } from '../test/chaos/plot.ts'
 import type { ChaosRecord, Circumstances } from '../test/chaos/record.ts'
 import type { SoakRecord } from '../test/chaos/soak-record.ts'
 
@@ -24,7 +24,9 @@ export function reliabilityFiles(): readonly Written[] {
   const parts = [head, chaosPart(chaos), simulationPart(simulation, mutants), soakPart(soak), limits]
   const files = [{ file: 'docs/RELIABILITY.md', content: `${parts.join('\n\n')}\n` }]
   if (chaos === null) return files
-  const picture = distributionSvg('from the start of a process until it has caught up, ms', chaos.caughtUpMs)
+  const picture = chartsSvg([
+    cumulativeChart('From the start of a process until it has caught up', 'ms', chaos.caughtUpMs),
+  ])
   return [...files, { file: 'docs/reliability-recovery.svg', content: picture }]
 }
 

@@ -5,7 +5,7 @@ import { runLoad } from '../../bench/load.ts'
 import { startNodeHttp } from '../../bench/peers/node-http.ts'
 
 function quiet(runs: number): BenchContext {
-  return { runs, folder: '', log: () => {} }
+  return { runs, quick: false, folder: '', log: () => {}, chart: () => {} }
 }
 
 /** A side that gives its samples in turn and notes when it was asked. The first is the turn before the runs. */
@@ -70,7 +70,7 @@ describe('the frame of the benchmarks', () => {
 
   test('a record says where and with what it came about', async () => {
     const bench = { name: 'x', describe: 'y', peers: ['hyparquet'], run: async () => [] }
-    const record = await makeRecord(bench, [], { date: '2026-01-01', command: 'npm run bench -- x', runs: 1 })
+    const record = await makeRecord(bench, { rows: [] }, { date: '2026-01-01', command: 'npm run bench -- x', runs: 1 })
     assert.equal(record.date, '2026-01-01')
     assert.equal(record.versions['node'], process.versions.node)
     assert.match(record.versions['hyparquet']!, /^\d+\.\d+\.\d+$/)

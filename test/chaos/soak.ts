@@ -11,12 +11,13 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { chartsSvg, type LineChart } from '../../bench/plot.ts'
 import { millrace } from '../../src/app/mill.ts'
 import { makeRandom } from '../integration/kill-stream.ts'
 import { assertMatchesLog, type Tally } from '../oracle/matches-log.ts'
 import { type Dev, startDev } from './drain-dev.ts'
 import { percentile } from './campaign.ts'
-import { plotSvg, slope } from './plot.ts'
+import { slope } from './slope.ts'
 import { noFaults } from './process-faults.ts'
 import { circumstances } from './record.ts'
 import { Archive } from './soak-archive.ts'
@@ -210,22 +211,18 @@ function plot({ samples }: SoakRecord): string {
       const value = of(sample)
       return value === null ? [] : [[sample.seconds / 60, value] as const]
     })
-  const line = (name: string, color: string, of: (sample: SoakSample) => number | null) => ({
-    name,
-    color,
-    points: points(of),
+  const chart = (y: string, lines: Readonly<Record<string, Parameters<typeof points>[0]>>): LineChart => ({
+    kind: 'lines',
+    title: y,
+    x: { title: 'minutes', scale: 'linear' },
+    y: { title: y, scale: 'linear' },
+    lines: Object.entries(lines).map(([name, of]) => ({ name, role: 'ours', points: points(of) })),
   })
-  return plotSvg(
-    [
-      {
-        title: 'memory, MB',
-        lines: [line('resident', '#1f77b4', ({ rssMb }) => rssMb), line('heap', '#2ca02c', ({ heapMb }) => heapMb)],
-      },
-      { title: 'open files', lines: [line('open files', '#d62728', ({ files }) => files)] },
-      { title: 'data folder, MB', lines: [line('folder', '#9467bd', ({ folderMb }) => folderMb)] },
-    ],
-    'minutes',
-  )
+  return chartsSvg([
+    chart('memory, MB', { resident: ({ rssMb }) => rssMb, heap: ({ heapMb }) => heapMb }),
+    chart('open files', { files: ({ files }) => files }),
+    chart('data folder, MB', { folder: ({ folderMb }) => folderMb }),
+  ])
 }
 
 const { values } = parseArgs({
