@@ -1,6 +1,7 @@
 import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import { compareTies, insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
 import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
+import { windowEnd, windowStart } from '../kernel/window.ts'
 import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
 import { isErased } from '../plan/erasure.ts'
 import { finishView, type FeatureStatus } from '../plan/finish-view.ts'
@@ -94,9 +95,9 @@ export async function explainValue(
 
   function explainAggregate(slot: number): AggregateExplanation {
     const { aggregation, input, filter, window, takesNull } = program.aggregates[slot]!
-    const { lengthMs, offsetMs } = program.windows[window]!
-    const to = asOf - offsetMs
-    const from = lengthMs === null ? null : to - lengthMs
+    const bounds = program.windows[window]!
+    const to = windowEnd(bounds, asOf)
+    const from = bounds.lengthMs === null ? null : windowStart(bounds, asOf)
     const contributing = events.filter(
       ({ event, values: own }) =>
         event.ts < to &&

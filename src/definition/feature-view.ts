@@ -1,5 +1,5 @@
 import type { Duration } from '../base/duration.ts'
-import type { AggregateCall, AggregateOptions, Expression } from '../schema/expression.ts'
+import type { AggregateCall, AggregateOptions, Expression, Precision } from '../schema/expression.ts'
 import type { Field, FieldKind, Fields, NullabilityOf } from '../schema/field.ts'
 import type { Entity } from './entity.ts'
 import {
@@ -81,9 +81,25 @@ type Nullable<E> =
 
 type ItemOf<F extends Fields, I> = OfInput<F, I> extends infer E ? Exclude<ExpressionValue<E>, null> : never
 
-/** A window of event time as of `t`: events with `t - offset - over <= ts < t - offset`. */
-export type Window = { readonly over: Duration; readonly offset?: Duration } | Lifetime
+/**
+ * A window of event time as of `t`: events with `t - offset - over <= ts < t - offset`. Exact to the millisecond
+ * unless a `precision` is given.
+ */
+export type Window = { readonly over: Duration; readonly offset?: Duration; readonly precision?: Sawtooth } | Lifetime
 type Lifetime = { readonly over: 'lifetime' }
+
+/** Made by `sawtooth`. */
+export type Sawtooth = { readonly sawtooth: Duration }
+
+/**
+ * The precision of a window whose tail is rounded down to a multiple of `hop`, so that it covers up to one hop more
+ * than its length: `on.count({ over: '30d', precision: sawtooth('6h') })`. The head stays exact. In a view that has
+ * only such windows and lifetimes, a key's events are kept as sums per hop: what a key takes up is bounded, however
+ * many events it has.
+ */
+export function sawtooth(hop: Duration): Sawtooth {
+  return Object.freeze({ sawtooth: hop })
+}
 
 /** What a feature view can compute over the events of a key. Every aggregation skips null inputs. */
 export interface Aggregations<F extends Fields> {
@@ -161,17 +177,21 @@ function emitRule(emit: Emit): NonNullable<FeatureView['emit']> {
   return typeof emit === 'object' && emit !== null ? Object.freeze({ idle: '5m', ...emit }) : emit
 }
 
-type LooseWindow = { readonly over: string; readonly offset?: string } & AggregateOptions
+type LooseWindow = {
+  readonly over: string
+  readonly offset?: string
+  readonly precision?: Precision
+} & AggregateOptions
 type LooseInput = string | ((event: never) => { readonly tree: Expression })
 
 function makeAggregations<F extends Fields>(filter: Expression | null): Aggregations<F> {
   const call = (name: string, input: LooseInput | null, window: LooseWindow): never => {
-    const { over, offset, ...options } = window
+    const { over, offset, precision, ...options } = window
     const aggregate: AggregateCall = {
       name,
       input: input === null ? null : inputTree(input),
       filter,
-      window: { over, offset: offset ?? null },
+      window: { over, offset: offset ?? null, ...((precision ?? null) === null ? {} : { precision }) },
       options,
     }
     return expressionOf({ op: 'aggregate', call: aggregate }) as never

@@ -11,14 +11,22 @@ export type ViewProgram = {
   readonly aggregates: readonly AggregateProgram[]
   /** Whether events keep what breaks a tie of time: only where an aggregation depends on order. */
   readonly keepsTies: boolean
-  /** The longest `offset + length` of a bounded window; 0 without one. */
+  /** The longest `offset + length + hop` of a bounded window; 0 without one. */
   readonly spanMs: number
   /** How far before a key's newest event a read may lie and still be exact. */
   readonly horizonMs: number
 }
 
-/** Events with `t - offset - length <= ts < t - offset`; a null length reaches back to the first event. */
-export type WindowProgram = { readonly lengthMs: number | null; readonly offsetMs: number }
+/**
+ * Events with `t - offset - length <= ts < t - offset`; a null length reaches back to the first event. With a hop the
+ * tail, and only that, is rounded down to a multiple of it (`window.ts`).
+ */
+export type WindowProgram = {
+  readonly lengthMs: number | null
+  readonly offsetMs: number
+  /** Absent: exact to the millisecond. */
+  readonly hopMs?: number
+}
 
 export type AggregateProgram = {
   readonly aggregation: Aggregation

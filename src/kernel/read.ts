@@ -2,6 +2,7 @@ import type { Aggregation, FeatureValue } from './aggregation.ts'
 import { type EventColumns, lowerBound } from './event-columns.ts'
 import type { KeyState } from './key-state.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from './program.ts'
+import { windowEnd, windowStart } from './window.ts'
 
 /** The raw events of a window as of an instant: `[low, high)`. */
 export type IndexRange = { low: number; high: number }
@@ -32,9 +33,8 @@ export function emptyAggregates(program: ViewProgram): FeatureValue[] {
 }
 
 export function rangeOf(ts: readonly number[], window: WindowProgram, t: number): IndexRange {
-  const end = t - window.offsetMs
-  const low = window.lengthMs === null ? 0 : lowerBound(ts, end - window.lengthMs)
-  return { low, high: lowerBound(ts, end, low) }
+  const low = lowerBound(ts, windowStart(window, t))
+  return { low, high: lowerBound(ts, windowEnd(window, t), low) }
 }
 
 /** Adds the events of a range to a partial aggregate. */

@@ -2,6 +2,7 @@ import type { FeatureValue } from './aggregation.ts'
 import type { EventColumns } from './event-columns.ts'
 import type { AggregateProgram, ViewProgram } from './program.ts'
 import { addAt, addRange, type IndexRange, removeAt } from './read.ts'
+import { windowEnd, windowStart } from './window.ts'
 
 /**
  * Reads one key's whole history at many instants, in ascending order: the training path.
@@ -36,12 +37,12 @@ export class Sweep {
     while (this.#newestIndex < ts.length && ts[this.#newestIndex]! < t) this.#newestIndex += 1
     const { windows, aggregates } = this.#program
     for (let window = 0; window < windows.length; window++) {
-      const { lengthMs, offsetMs } = windows[window]!
       const before = this.#ranges[window]!
       const after = { low: before.low, high: before.high }
-      const end = t - offsetMs
+      const start = windowStart(windows[window]!, t)
+      const end = windowEnd(windows[window]!, t)
       while (after.high < ts.length && ts[after.high]! < end) after.high += 1
-      if (lengthMs !== null) while (after.low < after.high && ts[after.low]! < end - lengthMs) after.low += 1
+      while (after.low < after.high && ts[after.low]! < start) after.low += 1
       if (after.low === before.low && after.high === before.high) continue
       for (let index = 0; index < aggregates.length; index++) {
         if (aggregates[index]!.window === window) this.#slide(aggregates[index]!, index, { before, after })

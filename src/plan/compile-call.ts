@@ -4,8 +4,9 @@ import type { Stream } from '../definition/stream.ts'
 import type { AggregationSpec, ColumnType } from '../kernel/aggregation.ts'
 import { makeAggregation } from '../kernel/aggregations/make-aggregation.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from '../kernel/program.ts'
+import { windowReach } from '../kernel/window.ts'
 import { type Evaluator, compileExpression } from '../schema/evaluate.ts'
-import type { AggregateCall, Expression } from '../schema/expression.ts'
+import type { AggregateCall, Expression, Precision } from '../schema/expression.ts'
 import { describe, type Row } from '../schema/decode.ts'
 import { nameOfType, type TypedNullable, type ValueType } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
@@ -47,7 +48,10 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
       return [...columns.keys()].indexOf(key)
     },
     window(window) {
-      const found = windows.findIndex((one) => one.lengthMs === window.lengthMs && one.offsetMs === window.offsetMs)
+      const found = windows.findIndex(
+        ({ lengthMs, offsetMs, hopMs }) =>
+          lengthMs === window.lengthMs && offsetMs === window.offsetMs && hopMs === window.hopMs,
+      )
       return found >= 0 ? found : windows.push(window) - 1
     },
     aggregate(key, make) {
@@ -60,7 +64,7 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
       windows,
       aggregates: [...aggregates.values()].map(({ aggregate }) => aggregate),
       keepsTies: [...aggregates.values()].some(({ ordered }) => ordered),
-      spanMs: Math.max(0, ...windows.map(({ lengthMs, offsetMs }) => (lengthMs ?? 0) + offsetMs)),
+      spanMs: Math.max(0, ...windows.map(windowReach)),
       horizonMs,
     }),
   }
@@ -111,9 +115,13 @@ function columnType(tree: Expression, what: string, { builder, faults, path }: C
   return null
 }
 
-function checkWindow({ window }: AggregateCall, { faults, path }: Context): WindowProgram {
+function checkWindow({ window }: AggregateCall, context: Context): WindowProgram {
+  const { faults, path } = context
   if (window.over === 'lifetime') {
     if (window.offset !== null) faults.add(`${path}.offset`, 'a lifetime has an offset', 'leave the offset out')
+    if (window.precision !== undefined) {
+      faults.add(`${path}.precision`, 'a lifetime has a precision', 'leave the precision out: nothing ever falls out')
+    }
     return { lengthMs: null, offsetMs: 0 }
   }
   const lengthMs = checkDuration(`${path}.over`, window.over, faults)
@@ -121,7 +129,29 @@ function checkWindow({ window }: AggregateCall, { faults, path }: Context): Wind
   if (typeof window.over === 'string' && parseDuration(window.over) === 0) {
     faults.add(`${path}.over`, `the window ${JSON.stringify(window.over)} is empty`, 'at least 1ms, or "lifetime"')
   }
-  return { lengthMs, offsetMs }
+  if (window.precision === undefined) return { lengthMs, offsetMs }
+  return { lengthMs, offsetMs, hopMs: checkHop(window.precision, { over: window.over, lengthMs }, context) }
+}
+
+type Length = { readonly over: string; readonly lengthMs: number }
+
+function checkHop(precision: Precision, { over, lengthMs }: Length, { faults, path: call }: Context): number {
+  const path = `${call}.precision`
+  const known = typeof precision === 'object' && precision !== null && Object.keys(precision).join() === 'sawtooth'
+  if (!known) {
+    faults.add(path, `${JSON.stringify(precision)} is no precision`, "sawtooth('6h'), or leave it out: exact")
+    return 0
+  }
+  const { sawtooth } = precision
+  const hopMs = checkDuration(path, sawtooth, faults)
+  if (typeof sawtooth === 'string' && parseDuration(sawtooth) === 0) {
+    faults.add(path, `the hop ${JSON.stringify(sawtooth)} is empty`, 'at least 1ms, or leave the precision out: exact')
+  }
+  if (hopMs > lengthMs && lengthMs > 0) {
+    const fault = `the hop ${JSON.stringify(sawtooth)} is longer than the window ${JSON.stringify(over)}`
+    faults.add(path, fault, `at most ${over}; a hundredth of it makes it up to 1 % longer`)
+  }
+  return hopMs
 }
 
 const optionsOf: Readonly<Record<string, readonly string[]>> = {
@@ -136,7 +166,7 @@ function checkOptions({ name, options }: AggregateCall, { faults, path }: Contex
   const known = optionsOf[name] ?? []
   for (const option of Object.keys(options)) {
     if (!known.includes(option))
-      faults.unknown(path, 'option', { name: option, declared: ['over', 'offset', ...known] })
+      faults.unknown(path, 'option', { name: option, declared: ['over', 'offset', 'precision', ...known] })
   }
 }
 
@@ -185,6 +215,9 @@ function checkAggregation(
       const { cap = null } = options
       if (cap === null && window.over === 'lifetime') {
         return fault('"distinctCount" over a lifetime has no bound', 'add cap: 10000, or use a window')
+      }
+      if (cap === null && window.precision !== undefined) {
+        return fault('"distinctCount" in a sawtooth window has no bound', 'add cap: 10000, or leave the precision out')
       }
       if (cap === null || (Number.isInteger(cap) && cap >= 1 && cap <= capMax)) return { name, input, cap }
       return fault(`"distinctCount" got cap = ${cap}`, `a whole number from 1 to ${capMax}`)

@@ -1,4 +1,5 @@
 import type { ViewProgram } from '../kernel/program.ts'
+import { windowStart } from '../kernel/window.ts'
 import { instantMsEnd } from '../schema/instant.ts'
 import type { FinishedView } from './finish-view.ts'
 import type { StreamPlan, ViewPlan } from './plan.ts'
@@ -92,9 +93,7 @@ export function isWarming(view: ViewPlan, newest: number, read: CoveredRead): bo
 function warmingFeatures(view: ViewPlan, newest: number, { t, coveredFrom }: CoveredRead): boolean[] {
   const { program, ttlMs, features } = view
   if (newest >= 0 && ttlMs !== null && t - newest > ttlMs) return features.map(() => t - ttlMs < coveredFrom)
-  const reaching = program.windows.map(
-    ({ lengthMs, offsetMs }) => lengthMs === null || t - offsetMs - lengthMs < coveredFrom,
-  )
+  const reaching = program.windows.map((window) => windowStart(window, t) < coveredFrom)
   return features.map(({ aggregates }) =>
     aggregates.some((slot) => {
       const { window } = program.aggregates[slot]!

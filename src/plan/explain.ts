@@ -70,13 +70,32 @@ function explainView(view: ViewPlan): string {
   return [
     `\nfeature view ${view.name}`,
     `  from       ${view.stream} by ${view.entity} (${keys.join(', ')})`,
-    `  exact      to the millisecond, for reads back to ${formatDuration(program.horizonMs)} before a key's newest event`,
+    ...precisionLines(program),
     `  per key    ${keptText(program)}`,
     `  ttl        ${view.ttlMs === null ? 'none' : formatDuration(view.ttlMs)}`,
     ...(view.emit === null ? [] : [`  emits      ${emitText(view, view.emit)}`]),
     '  features',
     ...table(rows).map((line) => `    ${line}`),
   ].join('\n')
+}
+
+/** From when on reads are exact, and how much longer than declared a window can be. */
+function precisionLines({ windows, horizonMs }: ViewPlan['program']): string[] {
+  const tails = windows.flatMap(({ lengthMs, hopMs }) =>
+    lengthMs === null || hopMs === undefined
+      ? []
+      : [`${formatDuration(lengthMs)} to ${formatDuration(hopMs)}: up to ${percent(hopMs / lengthMs)} longer`],
+  )
+  const but = tails.length === 0 ? '' : ' but for the tails'
+  return [
+    `  exact      to the millisecond${but}, for reads back to ${formatDuration(horizonMs)} before a key's newest event`,
+    ...(tails.length === 0 ? [] : [`  tails      ${[...new Set(tails)].join('; ')}`]),
+  ]
+}
+
+/** Two digits that count: `0.83 %`, `12 %`. */
+function percent(share: number): string {
+  return `${Number((100 * share).toPrecision(2))} %`
 }
 
 function emitText({ name }: ViewPlan, emit: EmitPlan): string {

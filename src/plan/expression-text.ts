@@ -44,5 +44,6 @@ export function callText({ name, input, filter, window, options }: AggregateCall
   const inside = [...(input === null ? [] : [expressionText(input)]), ...extra].join(', ')
   const where = filter === null ? '' : ` where ${expressionText(filter)}`
   const offset = window.offset === null ? '' : ` offset ${window.offset}`
-  return `${name}(${inside})${where} over ${window.over}${offset}`
+  const tail = window.precision === undefined ? '' : `, tail to ${window.precision.sawtooth}`
+  return `${name}(${inside})${where} over ${window.over}${offset}${tail}`
 }

@@ -27,7 +27,9 @@ export function fingerprintOf(content: Readonly<Record<string, unknown>>, timeZo
 export function callKey({ window, ...call }: AggregateCall): string {
   const overMs = window.over === 'lifetime' ? null : (parseDuration(window.over) ?? window.over)
   const offsetMs = window.offset === null ? 0 : (parseDuration(window.offset) ?? window.offset)
-  return canonicalJson({ ...call, window: { overMs, offsetMs } })
+  const { precision } = window
+  const hop = precision === undefined ? {} : { hopMs: parseDuration(precision.sawtooth) ?? precision.sawtooth }
+  return canonicalJson({ ...call, window: { overMs, offsetMs, ...hop } })
 }
 
 /** Every aggregation of some features, once each, in an order that names and order of the features have no part in. */

@@ -56,9 +56,10 @@ function compareWindows(before: ViewPlan, after: ViewPlan): string[] {
 }
 
 function windowsOf({ program }: ViewPlan): string[] {
-  return program.windows.map(({ lengthMs, offsetMs }) => {
+  return program.windows.map(({ lengthMs, offsetMs, hopMs }) => {
     const length = lengthMs === null ? 'lifetime' : formatDuration(lengthMs)
-    return `${length}${offsetMs === 0 ? '' : ` offset ${formatDuration(offsetMs)}`}`
+    const offset = offsetMs === 0 ? '' : ` offset ${formatDuration(offsetMs)}`
+    return `${length}${offset}${hopMs === undefined ? '' : `, tail to ${formatDuration(hopMs)}`}`
   })
 }
 

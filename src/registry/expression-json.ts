@@ -1,4 +1,4 @@
-import type { AggregateCall, Expression, Literal, Operator, OperatorOptions } from '../schema/expression.ts'
+import type { AggregateCall, Expression, Literal, Operator, OperatorOptions, Precision } from '../schema/expression.ts'
 import {
   orNull,
   type Place,
@@ -104,18 +104,26 @@ function readOptions(place: Place): OperatorOptions {
 
 function readCall(place: Place, depth: number): AggregateCall {
   const call = readObject(place, ['name', 'input', 'filter', 'window', 'options'])
-  const window = readObject(call.window, ['over', 'offset'])
+  const { over, offset, precision } = readObject(call.window, ['over', 'offset', 'precision?'])
   const { k, cap, of } = readObject(call.options, ['k?', 'cap?', 'of?'])
   const tree = (at: Place): Expression => readExpression(at, depth)
   return {
     name: readOneOf(call.name, aggregations),
     input: orNull(call.input, tree),
     filter: orNull(call.filter, tree),
-    window: { over: readText(window.over), offset: orNull(window.offset, readText) },
+    window: {
+      over: readText(over),
+      offset: orNull(offset, readText),
+      ...(precision.value === undefined ? {} : { precision: readPrecision(precision) }),
+    },
     options: {
       ...(k.value === undefined ? {} : { k: readNumber(k) }),
       ...(cap.value === undefined ? {} : { cap: readNumber(cap) }),
       ...(of.value === undefined ? {} : { of: readOneOf(of, ['sample', 'population']) }),
     },
   }
+}
+
+function readPrecision(place: Place): Precision {
+  return { sawtooth: readText(readObject(place, ['sawtooth']).sawtooth) }
 }

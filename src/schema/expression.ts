@@ -70,7 +70,15 @@ export type AggregateOptions = {
 }
 
 /** As written by the author: durations as text, checked by the plan. */
-export type WindowSpec = { readonly over: string; readonly offset: string | null }
+export type WindowSpec = {
+  readonly over: string
+  readonly offset: string | null
+  /** Left out where the window is exact, so that what was declared before there was a choice keeps its hash. */
+  readonly precision?: Precision
+}
+
+/** How exact the tail of a window is: rounded down to multiples of a duration. */
+export type Precision = { readonly sawtooth: string }
 
 /** Calls `visit` for the tree and everything below it, parents first. Does not enter aggregate calls. */
 export function walk(tree: Expression, visit: (node: Expression) => void): void {

@@ -7,7 +7,14 @@ import { entity } from '../../src/definition/entity.ts'
 import { expressionOf } from '../../src/definition/expressions.ts'
 import type { FeatureView } from '../../src/definition/feature-view.ts'
 import type { Stream } from '../../src/definition/stream.ts'
-import type { AggregateCall, AggregateOptions, Expression, Literal, Operator } from '../../src/schema/expression.ts'
+import type {
+  AggregateCall,
+  AggregateOptions,
+  Expression,
+  Literal,
+  Operator,
+  WindowSpec,
+} from '../../src/schema/expression.ts'
 import { boolean, decimal, type Field, type Fields, float, int, string, timestamp } from '../../src/schema/field.ts'
 import type { NaiveRecord } from './naive.ts'
 
@@ -247,6 +254,7 @@ function viewShape() {
     horizon: fc.constantFrom('0ms', '0ms', '2ms', '10ms', '30ms', '1h'),
     features: fc.array(feature, { minLength: 1, maxLength: 5 }),
     twins: fc.boolean(),
+    sawtooth: fc.boolean(),
   })
 }
 
@@ -254,7 +262,8 @@ function makeView(name: string, stream: Stream, shape: ViewShape): FeatureView {
   const { kind, scale } = stream.fields['k']!
   const keyOf = { string, int, float, boolean, timestamp, decimal: () => decimal(scale ?? 0) }[kind]
   const keys = { k: { k: keyOf() }, k2: { second: string() }, both: { second: string(), k: keyOf() } }[shape.by]
-  const features = shape.twins ? shape.features.flatMap((tree) => [tree, twinOf(tree)]) : shape.features
+  const doubled = shape.twins ? shape.features.flatMap((tree) => [tree, twinOf(tree)]) : shape.features
+  const features = shape.sawtooth ? doubled.map(sawtoothOf) : doubled
   return Object.freeze({
     type: 'featureView',
     name,
@@ -279,6 +288,16 @@ function twinOf(tree: Expression): Expression {
     distinctCount: { cap: (options.cap ?? 0) + 1 },
   }
   return { op: 'aggregate', call: { ...tree.call, options: others[name] ?? options } }
+}
+
+/** Every exact window as a sawtooth: a view that has no other keeps tiles. */
+function sawtoothOf(tree: Expression): Expression {
+  if (tree.op !== 'aggregate') return 'args' in tree ? { ...tree, args: tree.args.map(sawtoothOf) } : tree
+  const { name, window, options } = tree.call
+  if (window.over === 'lifetime' || window.precision !== undefined) return tree
+  const capped = name === 'distinctCount' ? { cap: 3, ...options } : options
+  const precision = { sawtooth: hops[window.over]![0]! }
+  return { op: 'aggregate', call: { ...tree.call, window: { ...window, precision }, options: capped } }
 }
 
 // Expressions of an event, by the kind of value they give.
@@ -380,12 +399,27 @@ const lengths = fc.oneof(
   { weight: 9, arbitrary: fc.constantFrom('1ms', '2ms', '5ms', '12ms', '30ms') },
   { weight: 1, arbitrary: fc.constant('1h') },
 )
-const sliding = fc.record({
-  over: lengths,
-  offset: fc.constantFrom(null, null, '0ms', '1ms', '7ms'),
-})
-const lifetime = fc.constant({ over: 'lifetime', offset: null })
-const window = fc.oneof({ weight: 3, arbitrary: sliding }, { weight: 1, arbitrary: lifetime })
+/** Some of them divide the lengths, some do not; none is longer than the shortest length it is used with. */
+const hops: Readonly<Record<string, readonly string[]>> = {
+  '1ms': ['1ms'],
+  '2ms': ['1ms', '2ms'],
+  '5ms': ['2ms', '3ms', '5ms'],
+  '12ms': ['2ms', '5ms', '7ms', '12ms'],
+  '30ms': ['2ms', '7ms', '12ms'],
+  '1h': ['7ms', '12ms', '1h'],
+}
+const sliding = fc
+  .record({
+    over: lengths,
+    offset: fc.constantFrom(null, null, '0ms', '1ms', '7ms'),
+    hop: fc.option(fc.nat(3), { freq: 3 }),
+  })
+  .map(({ hop, ...exact }): WindowSpec => {
+    const found = hops[exact.over]!
+    return hop === null ? exact : { ...exact, precision: { sawtooth: found[hop % found.length]! } }
+  })
+const lifetime: fc.Arbitrary<WindowSpec> = fc.constant({ over: 'lifetime', offset: null })
+const window: fc.Arbitrary<WindowSpec> = fc.oneof({ weight: 3, arbitrary: sliding }, { weight: 1, arbitrary: lifetime })
 
 type CallShape = { name: string; input: fc.Arbitrary<Expression | null>; options?: fc.Arbitrary<AggregateOptions> }
 
@@ -399,7 +433,9 @@ function call({ name, input, options }: CallShape): fc.Arbitrary<Expression> {
       options: options ?? fc.constant<AggregateOptions>({}),
     })
     .map((made): Expression => {
-      const capless = made.name === 'distinctCount' && made.window.over === 'lifetime' && made.options.cap === undefined
+      const { over, precision } = made.window
+      const isBounded = over !== 'lifetime' && precision === undefined
+      const capless = made.name === 'distinctCount' && !isBounded && made.options.cap === undefined
       const found: AggregateCall = capless ? { ...made, options: { cap: 3 } } : made
       return { op: 'aggregate', call: found }
     })

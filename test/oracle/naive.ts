@@ -168,10 +168,19 @@ export function naiveHistory(view: FeatureView, events: readonly NaiveEvent[], t
 
 function windowOf({ window, filter }: AggregateCall, past: readonly NaiveEvent[], t: number): NaiveEvent[] {
   const end = t - (window.offset === null ? 0 : ms(window.offset))
-  const start = window.over === 'lifetime' ? Number.NEGATIVE_INFINITY : end - ms(window.over)
+  const exact = window.over === 'lifetime' ? Number.NEGATIVE_INFINITY : end - ms(window.over)
+  // The tail of a sawtooth window is the last multiple of its hop; never that of the head.
+  const start = window.precision === undefined ? exact : lastMultiple(ms(window.precision.sawtooth), exact)
   return past
     .filter(({ ts }) => start <= ts && ts < end)
     .filter(({ row }) => filter === null || evaluate(filter, fieldOf(row)) === true)
+}
+
+/** Step by step from a multiple that is certainly before it. */
+function lastMultiple(hopMs: number, instant: number): number {
+  let multiple = (BigInt(instant) / BigInt(hopMs) - 2n) * BigInt(hopMs)
+  while (multiple + BigInt(hopMs) <= BigInt(instant)) multiple += BigInt(hopMs)
+  return Number(multiple)
 }
 
 function aggregate(view: FeatureView, { name, input, options }: AggregateCall, events: readonly NaiveEvent[]): Value {

@@ -13,6 +13,7 @@ import {
   featureView,
   float,
   int,
+  sawtooth,
   stream,
   string,
   timestamp,
@@ -109,6 +110,41 @@ const calls: readonly Case[] = [
     'an offset of a lifetime',
     one((on: Any) => on.count({ over: 'lifetime', offset: '1d' })),
     ['v.features.f.offset: a lifetime has an offset (leave the offset out)'],
+  ],
+  [
+    'a precision of a lifetime',
+    one((on: Any) => on.count({ over: 'lifetime', precision: sawtooth('1h') })),
+    ['v.features.f.precision: a lifetime has a precision (leave the precision out: nothing ever falls out)'],
+  ],
+  ['a hop as long as the window', one((on: Any) => on.count({ over: '1d', precision: sawtooth('24h') })), []],
+  [
+    'a hop longer than the window',
+    one((on: Any) => on.count({ over: '1d', precision: sawtooth('25h') })),
+    [
+      'v.features.f.precision: the hop "25h" is longer than the window "1d" (at most 1d; a hundredth of it makes it up to 1 % longer)',
+    ],
+  ],
+  [
+    'an empty hop',
+    one((on: Any) => on.count({ over: '1d', precision: sawtooth('0s') })),
+    ['v.features.f.precision: the hop "0s" is empty (at least 1ms, or leave the precision out: exact)'],
+  ],
+  [
+    'a hop of another unit',
+    one((on: Any) => on.count({ over: '30d', precision: sawtooth('1w' as never) })),
+    [`v.features.f.precision: "1w" is no duration (${durations})`],
+  ],
+  ...[['1h'], ['exact'], [7], [{}], [{ sawtooth: '1h', more: 1 }]].map(
+    ([precision]): Case => [
+      `a precision ${JSON.stringify(precision)}`,
+      one((on: Any) => on.count({ over: '30d', precision })),
+      [`v.features.f.precision: ${JSON.stringify(precision)} is no precision (sawtooth('6h'), or leave it out: exact)`],
+    ],
+  ),
+  [
+    'distinct in a sawtooth window without a cap',
+    one((on: Any) => on.distinctCount('id', { over: '1d', precision: sawtooth('1h') })),
+    ['v.features.f: "distinctCount" in a sawtooth window has no bound (add cap: 10000, or leave the precision out)'],
   ],
   [
     'k out of range',

@@ -3,19 +3,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { entity } from '../../src/definition/entity.ts'
-import { type FeatureView, featureView } from '../../src/definition/feature-view.ts'
+import { type FeatureView, featureView, sawtooth } from '../../src/definition/feature-view.ts'
 import { stream } from '../../src/definition/stream.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { int, string, timestamp } from '../../src/schema/field.ts'
 
 const user = entity('user', { userId: int() })
 
+const kinds = [
+  'renamed',
+  'reordered',
+  'finished otherwise',
+  'other window',
+  'other text',
+  'one more',
+  'sawtooth',
+  'sawtooth, other text',
+  'other hop',
+] as const
+
 type Change = {
   readonly streamName?: string
   readonly lateness?: '1m' | '60s' | '2m'
   readonly key?: 'userId'
   readonly viewName?: string
-  readonly features?: 'renamed' | 'reordered' | 'finished otherwise' | 'other window' | 'other text' | 'one more'
+  readonly features?: (typeof kinds)[number]
   readonly where?: boolean
   readonly horizon?: '1h' | '2h'
   readonly oneMoreField?: boolean
@@ -50,6 +62,12 @@ function fingerprints(change: Change): { stream: string; view: string } {
           return { sum, count }
         case 'finished otherwise':
           return { count, sum, each: sum.per(count) }
+        case 'sawtooth':
+          return { count, sum: on.sum('price', { over: '1d', precision: sawtooth('1h') }) }
+        case 'sawtooth, other text':
+          return { count, sum: on.sum('price', { over: '24h', precision: sawtooth('60m') }) }
+        case 'other hop':
+          return { count, sum: on.sum('price', { over: '1d', precision: sawtooth('2h') }) }
         case 'one more':
           return { count, sum, most: on.max('price', { over: '1d' }) }
         default:
@@ -92,6 +110,7 @@ for (const change of same) {
 const otherView: readonly Change[] = [
   { features: 'other window' },
   { features: 'one more' },
+  { features: 'sawtooth' },
   { where: true },
   { horizon: '2h' },
 ]
@@ -111,3 +130,9 @@ for (const change of [{ lateness: '2m' }, { oneMoreField: true }, { secondView: 
     assert.notEqual(changed.view, base.view)
   })
 }
+
+test('a hop is known by its length, and another hop is another view', () => {
+  const one = fingerprints({ features: 'sawtooth' })
+  assert.deepEqual(fingerprints({ features: 'sawtooth, other text' }), one)
+  assert.notEqual(fingerprints({ features: 'other hop' }).view, one.view)
+})

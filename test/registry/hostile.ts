@@ -206,6 +206,21 @@ export const hostile: readonly Hostile[] = [
     path: `${callPath}.window.offset`,
   },
   { title: 'a window in numbers', change: set(`${call}.window.over`, 1), path: `${callPath}.window.over` },
+  {
+    title: 'a precision that is text',
+    change: set(`${call}.window.precision`, '1h'),
+    path: `${callPath}.window.precision`,
+  },
+  {
+    title: 'a precision of another kind',
+    change: set(`${call}.window.precision`, { rounded: '1h' }),
+    path: `${callPath}.window.precision`,
+  },
+  {
+    title: 'a hop in numbers',
+    change: set(`${call}.window.precision`, { sawtooth: 1 }),
+    path: `${callPath}.window.precision.sawtooth`,
+  },
   { title: 'options that are null', change: set(`${call}.options`, null), path: `${callPath}.options` },
   { title: 'a k that is text', change: set(`${call}.options`, { k: '3' }), path: `${callPath}.options.k` },
   {

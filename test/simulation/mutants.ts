@@ -139,15 +139,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the end of a window is inclusive',
     file: 'kernel/read.ts',
-    find: 'high: lowerBound(ts, end, low)',
-    replace: 'high: lowerBound(ts, end + 1, low)',
+    find: 'high: lowerBound(ts, windowEnd(window, t), low)',
+    replace: 'high: lowerBound(ts, windowEnd(window, t) + 1, low)',
     quick: true,
   },
   {
     name: 'the start of a window is exclusive',
     file: 'kernel/read.ts',
-    find: 'lowerBound(ts, end - window.lengthMs)',
-    replace: 'lowerBound(ts, end - window.lengthMs + 1)',
+    find: 'lowerBound(ts, windowStart(window, t))',
+    replace: 'lowerBound(ts, windowStart(window, t) + 1)',
     quick: true,
   },
   {

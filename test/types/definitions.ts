@@ -9,6 +9,7 @@ import {
   type Infer,
   int,
   type KeysOf,
+  sawtooth,
   stream,
   string,
   timestamp,
@@ -101,6 +102,14 @@ featureView('wrong', {
     f: on.lastK('amount', { over: '1d' }),
     // @ts-expect-error lifetime has no offset
     g: on.count({ over: 'lifetime', offset: '1d' }),
+    // @ts-expect-error lifetime has no tail
+    k: on.count({ over: 'lifetime', precision: sawtooth('1h') }),
+    // @ts-expect-error a hop alone is no precision
+    l: on.count({ over: '1d', precision: '1h' }),
+    // @ts-expect-error fortnights are not a unit
+    m: on.count({ over: '30d', precision: sawtooth('1fortnight') }),
+    // @ts-expect-error a row has no window
+    n: on.row('amount', { over: '1d', precision: sawtooth('1h') }),
     // @ts-expect-error a filter is a condition
     h: on.where((e) => e.amount).count({ over: '1d' }),
     // @ts-expect-error a number is not compared with a text
