@@ -1,6 +1,6 @@
 import type { ColumnType, ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
-import { compareTies, insertEvent, makeEventColumns } from '../kernel/event-columns.ts'
-import { addRange, newestBefore, rangeOf } from '../kernel/read.ts'
+import { compareTies, insertEvent, lowerBound, makeEventColumns } from '../kernel/event-columns.ts'
+import { addRange, rangeOf } from '../kernel/read.ts'
 import { windowEnd, windowStart } from '../kernel/window.ts'
 import { coveredFromTheStart, withCoverage } from '../plan/coverage.ts'
 import { isErased } from '../plan/erasure.ts'
@@ -76,7 +76,7 @@ export async function explainValue(
     const range = rangeOf(columns.ts, program.windows[aggregate.window]!, asOf)
     return aggregate.aggregation.value(addRange(aggregate, aggregate.aggregation.zero(), columns, range))
   })
-  const newest = newestBefore({ events: columns, baseNewest: -1 }, asOf)
+  const newest = columns.ts[lowerBound(columns.ts, asOf) - 1] ?? -1
   const finished = withCoverage(view, finishView(view, { aggregates: values, newest, t: asOf }), {
     t: asOf,
     coveredFrom: summary.coveredFromMs ?? coveredFromTheStart,

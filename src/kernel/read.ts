@@ -1,31 +1,10 @@
 import type { Aggregation, FeatureValue } from './aggregation.ts'
 import { type EventColumns, lowerBound } from './event-columns.ts'
-import type { KeyState } from './key-state.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from './program.ts'
 import { windowEnd, windowStart } from './window.ts'
 
 /** The raw events of a window as of an instant: `[low, high)`. */
 export type IndexRange = { low: number; high: number }
-
-/**
- * The value of every aggregate of the program as of `t`, from a key's state. Uses no event at or after `t`.
- *
- * The caller checks `readableFrom`: before it, events that a window needs may be gone. Cost: two binary searches per
- * window, then one step per event and aggregate inside it.
- */
-export function readAggregates(program: ViewProgram, state: KeyState, t: number): FeatureValue[] {
-  const ranges = program.windows.map((window) => rangeOf(state.events.ts, window, t))
-  let lifetime = 0
-  return program.aggregates.map((aggregate) => {
-    const { aggregation } = aggregate
-    let partial = aggregation.zero()
-    if (program.windows[aggregate.window]!.lengthMs === null) {
-      partial = aggregation.merge(partial, state.base[lifetime])
-      lifetime += 1
-    }
-    return aggregation.value(addRange(aggregate, partial, state.events, ranges[aggregate.window]!))
-  })
-}
 
 /** The values of a key that has no events. */
 export function emptyAggregates(program: ViewProgram): FeatureValue[] {
@@ -80,11 +59,4 @@ function orderAt(events: EventColumns, index: number): typeof order {
   order.ts = events.ts[index]!
   if (events.ties !== null) order.tie = events.ties[index]!
   return order
-}
-
-/** Time of the newest event before `t`; -1 when there is none. */
-export function newestBefore(state: Pick<KeyState, 'events' | 'baseNewest'>, t: number): number {
-  const index = lowerBound(state.events.ts, t)
-  // Before `settle`, an event that came late lies in the base and may be newer than the oldest raw ones.
-  return index > 0 ? Math.max(state.events.ts[index - 1]!, state.baseNewest) : state.baseNewest
 }

@@ -1,8 +1,9 @@
 import { MillraceError } from '../base/faults.ts'
 import { formatDuration } from '../base/duration.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
-import { type KeyState, readableFrom } from '../kernel/key-state.ts'
-import { newestBefore, readAggregates } from '../kernel/read.ts'
+import type { KernelEvent } from '../kernel/event-columns.ts'
+import { type KeyState, newestBefore, readableFrom } from '../kernel/key-state.ts'
+import { readAggregates } from '../kernel/read-state.ts'
 import { formatInstant } from '../schema/instant.ts'
 import type { ViewPlan } from './plan.ts'
 
@@ -20,18 +21,33 @@ export type FinishedView = {
   readonly ageMs: number | null
 }
 
-/** Reads a key's state as of `t`. Null: the key has none. Throws `AS_OF_TOO_OLD`. */
-export function readView(view: ViewPlan, state: KeyState | null, t: number): FinishedView {
-  if (state === null || state.newest < 0) return finishView(view, { aggregates: null, newest: -1, t })
-  if (t < readableFrom(view.program, state)) {
+/**
+ * Reads a key's state as of `t`. Null: the key has none. With `extra`: as if that event had been applied too. Throws
+ * `AS_OF_TOO_OLD`.
+ */
+export function readView(
+  view: ViewPlan,
+  state: KeyState | null,
+  t: number,
+  extra: KernelEvent | null = null,
+): FinishedView {
+  const newest = Math.max(state?.newest ?? -1, extra?.ts ?? -1)
+  if (newest < 0) return finishView(view, { aggregates: null, newest, t })
+  if (t < readableFrom(view.program, { newest })) {
     throw new MillraceError('AS_OF_TOO_OLD', {
       view: view.name,
       horizon: formatDuration(view.program.horizonMs),
-      newest: formatInstant(state.newest),
+      newest: formatInstant(newest),
       asOf: formatInstant(t),
     })
   }
-  return finishView(view, { aggregates: readAggregates(view.program, state, t), newest: newestBefore(state, t), t })
+  const aggregates = readAggregates(view.program, state, t, extra)
+  const before = state === null ? -1 : newestBefore(state, t)
+  return finishView(view, {
+    aggregates,
+    newest: extra !== null && extra.ts < t ? Math.max(before, extra.ts) : before,
+    t,
+  })
 }
 
 /** What the kernel found in the events of a key before `t`. `newest` is the time of the last of them, -1 without one. */

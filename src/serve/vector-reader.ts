@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
-import { applyEvent, copyState, type KeyState, makeKeyState } from '../kernel/key-state.ts'
+import type { KeyState } from '../kernel/key-state.ts'
 import { withCoverage } from '../plan/coverage.ts'
 import { type FeatureStatus, readView } from '../plan/finish-view.ts'
 import { streamOf, viewsOf } from '../plan/find.ts'
@@ -75,16 +75,19 @@ export class VectorReader {
     const added = options.with === undefined ? null : this.#inspectAdded(options.with)
     const found = views.map((view) => {
       const key = keyOf(view, keys)
-      return { view, key, state: this.#source.state(view, key) }
+      return { view, key, state: this.#source.state(view, key), extra: null }
     })
     const withAdded = added === null ? found : this.#withAdded(found, added)
-    const asOf = this.#instant(options.asOf, { added, newest: withAdded.map(({ state }) => state?.newest ?? -1) })
+    const asOf = this.#instant(options.asOf, {
+      added,
+      newest: withAdded.map(({ state, extra }) => Math.max(state?.newest ?? -1, extra?.ts ?? -1)),
+    })
     const values: FeatureValue[] = []
     const status: FeatureStatus[] = []
     const ageMs: (number | null)[] = []
-    for (const { view, state } of withAdded) {
+    for (const { view, state, extra } of withAdded) {
       const from = this.#source.coveredFrom(view)
-      const finished = withCoverage(view, readView(view, state, asOf), { t: asOf, coveredFrom: from })
+      const finished = withCoverage(view, readView(view, state, asOf, extra), { t: asOf, coveredFrom: from })
       values.push(...finished.values)
       status.push(...finished.status)
       for (let index = 0; index < finished.values.length; index++) ageMs.push(finished.ageMs)
@@ -142,7 +145,7 @@ export class VectorReader {
     return found.map((one, index) => {
       const projected = projections[index] ?? null
       if (projected?.outcome !== 'applied' || isOfOther(projected, one)) return one
-      return { ...one, state: stateAfter(one, projected.event) }
+      return { ...one, extra: projected.event }
     })
   }
 
@@ -173,13 +176,12 @@ export class VectorReader {
 /** `known`: it was accepted before, and so is in the states. */
 type Added = { readonly stream: string; readonly event: AcceptedEvent; readonly known: boolean }
 
-type Found = { readonly view: ViewPlan; readonly key: Uint8Array; readonly state: KeyState | null }
-
-/** A copy of the key's state with one more event. */
-function stateAfter({ view, state }: Found, event: KernelEvent): KeyState {
-  const copy = state === null ? makeKeyState(view.program) : copyState(view.program, state)
-  applyEvent(view.program, copy, event)
-  return copy
+/** `extra`: an event that counts as if the state had it. */
+type Found = {
+  readonly view: ViewPlan
+  readonly key: Uint8Array
+  readonly state: KeyState | null
+  readonly extra: KernelEvent | null
 }
 
 function keyOf(view: ViewPlan, keys: EntityKeys): Uint8Array {

@@ -1,6 +1,4 @@
-import { lowerBound } from '../kernel/event-columns.ts'
-import { type KeyState, readableFrom } from '../kernel/key-state.ts'
-import { newestBefore } from '../kernel/read.ts'
+import { countBefore, type KeyState, newestBefore, readableFrom, timesFrom } from '../kernel/key-state.ts'
 import { readView } from '../plan/finish-view.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { featureEventsTopic } from '../plan/topics.ts'
@@ -152,9 +150,10 @@ export class IntervalValues {
     }
     // Every interval of the key from there on was emitted without this event.
     this.#touch(end, key, true)
-    const later = this.#parts.state(this.#of.view, key)?.events.ts ?? []
-    for (let index = lowerBound(later, ts); index < later.length; index++) {
-      const other = this.#endOf(later[index]!)
+    const state = this.#parts.state(this.#of.view, key)
+    if (state === null) return
+    for (const later of timesFrom(state, ts)) {
+      const other = this.#endOf(later)
       if (other > this.#closed) return
       this.#touch(other, key, true)
     }
@@ -204,8 +203,7 @@ export class IntervalValues {
     if (newest === -1) return
     const finished = isReadable ? readView(view, state, end) : null
     const emitted = { view, plan, key, asOf: end, eventTime: newest, finished }
-    // Whatever is not raw any more lies before what can be read.
-    const events = state.applied - (state.events.ts.length - lowerBound(state.events.ts, end))
+    const events = countBefore(state, end)
     this.#parts.outputs.addInterval(
       featureEventsTopic(view.name),
       intervalRecord(emitted, { events, correction }),

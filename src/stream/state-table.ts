@@ -1,12 +1,21 @@
+import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
-import { applyEvent, type KeyState, makeKeyState } from '../kernel/key-state.ts'
-import { decodeState, encodeState } from '../kernel/state-codec.ts'
+import { hashKey } from '../kernel/fold-batch.ts'
+import { KeyState } from '../kernel/key-state.ts'
+import { KeyIndex } from '../kernel/slab/key-index.ts'
+import { Slab } from '../kernel/slab/slab.ts'
+import { decodeState, readState, writeState } from '../kernel/state-codec.ts'
 import type { ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-import { stateKey } from './store-keys.ts'
+import { hasStates, stateKey } from './store-keys.ts'
 
-/** Without a state: the key was forgotten, and the store has yet to hear of it. */
-type Entry = { state: KeyState | null; readonly key: Uint8Array; dirty: boolean }
+// What the table knows of a slot.
+/** It changed since the last checkpoint. */
+const flagDirty = 1
+/** The key was forgotten, and the store has yet to hear of it: there is no state. */
+const flagForgotten = 2
+/** It was used since eviction last came by. */
+const flagUsed = 4
 
 /**
  * The states of one view: those touched lately in memory, all others in the store. What changed since the last
@@ -16,14 +25,25 @@ export class StateTable {
   readonly #view: ViewPlan
   readonly #store: OnlineStore
   readonly #keysMax: number
-  readonly #entries = new Map<string, Entry>()
-  readonly #dirty: Entry[] = []
+  readonly #slab: Slab
+  readonly #index: KeyIndex
+  readonly #dirty: number[] = []
+  readonly #writer = new ByteWriter(1024)
+  /** By slot. */
+  #flags = new Uint8Array(16)
+  /** Where eviction goes on. */
+  #hand = 0
+  /** False: a key that is not in memory is nowhere. */
+  #storeHasMore: boolean
 
   /** @param keysMax keys held in memory beyond those that changed since the last checkpoint. */
   constructor(view: ViewPlan, store: OnlineStore, keysMax: number) {
     this.#view = view
     this.#store = store
     this.#keysMax = keysMax
+    this.#slab = new Slab(view.program)
+    this.#index = new KeyIndex(this.#slab)
+    this.#storeHasMore = hasStates(store, view.fingerprint)
   }
 
   get dirtyCount(): number {
@@ -31,78 +51,133 @@ export class StateTable {
   }
 
   get cachedCount(): number {
-    return this.#entries.size
+    return this.#index.count
   }
 
-  /** Null when no event of the key was ever applied. The state belongs to the table: copy it before changing it. */
+  /** Bytes of memory, lifetime aggregates left out. */
+  get bytes(): number {
+    return this.#slab.bytes + this.#index.bytes + this.#flags.length
+  }
+
+  /**
+   * Null when no event of the key was ever applied. The state belongs to the table, which may let it go at the next
+   * checkpoint.
+   */
   read(key: Uint8Array): KeyState | null {
-    return this.#find(key, false)?.state ?? null
+    const hash = hashKey(key)
+    let slot = this.#index.find(hash, key, 0, key.length)
+    if (slot < 0) {
+      const stored = this.#stored(key)
+      if (stored === undefined) return null
+      // When the table is full a read leaves no trace: `evict` comes only with checkpoints, and those only with events.
+      if (this.#index.count >= this.#keysMax) return decodeState(this.#view.program, stored)
+      slot = this.#load(hash, key, stored)
+    }
+    this.#flags[slot]! |= flagUsed
+    return (this.#flags[slot]! & flagForgotten) === 0 ? new KeyState(this.#slab, slot) : null
   }
 
   apply(key: Uint8Array, event: KernelEvent): void {
-    let entry = this.#find(key, true)
-    if (entry === null) {
-      entry = { state: null, key, dirty: false }
-      this.#entries.set(nameOfKey(key), entry)
-    }
-    entry.state ??= makeKeyState(this.#view.program)
-    applyEvent(this.#view.program, entry.state, event)
-    this.#touch(entry)
+    const slot = this.#slotOf(hashKey(key), key, 0, key.length)
+    this.#slab.stage(event)
+    this.#slab.apply(slot)
+    this.#touch(slot, 0)
   }
 
   /** Drops a key's state; gives how many events had been applied to it. */
   forget(key: Uint8Array): number {
-    const entry = this.#find(key, true)
-    if (entry === null || entry.state === null) return 0
-    const { applied } = entry.state
-    entry.state = null
-    this.#touch(entry)
+    const hash = hashKey(key)
+    let slot = this.#index.find(hash, key, 0, key.length)
+    if (slot < 0) {
+      const stored = this.#stored(key)
+      if (stored === undefined) return 0
+      slot = this.#load(hash, key, stored)
+    }
+    if ((this.#flags[slot]! & flagForgotten) !== 0) return 0
+    const applied = this.#slab.applied(slot)
+    this.#slab.clear(slot)
+    this.#touch(slot, flagForgotten)
     return applied
   }
 
   /** The states that changed since the last call, encoded as they are now. The caller makes them durable. */
   takeChanges(): StoreChange[] {
-    const changes = this.#dirty.map((entry): StoreChange => {
-      entry.dirty = false
-      const { program, fingerprint } = this.#view
-      return [stateKey(fingerprint, entry.key), entry.state === null ? null : encodeState(program, entry.state)]
+    const changes = this.#dirty.map((slot): StoreChange => {
+      this.#flags[slot]! &= ~flagDirty
+      const key = stateKey(this.#view.fingerprint, this.#slab.key(slot))
+      return [key, (this.#flags[slot]! & flagForgotten) === 0 ? this.#encode(slot) : null]
     })
     this.#dirty.length = 0
     return changes
   }
 
-  /** Forgets the longest-held states that the store has too. Call only when no checkpoint is being written. */
+  /**
+   * Lets go of states that the store has too: those that were not used since eviction last came by them. Call only
+   * when no checkpoint is being written.
+   */
   evict(): void {
-    let excess = this.#entries.size - this.#keysMax
-    if (excess <= 0) return
-    for (const [name, entry] of this.#entries) {
-      if (entry.dirty) continue
-      this.#entries.delete(name)
-      excess -= 1
-      if (excess <= 0) return
+    const { slotsEnd } = this.#slab
+    // In two rounds every state that may go was found unused.
+    for (let steps = 2 * slotsEnd; steps > 0 && this.#index.count > this.#keysMax; steps--) {
+      const slot = this.#hand < slotsEnd ? this.#hand : 0
+      this.#hand = slot + 1
+      if (!this.#slab.holds(slot)) continue
+      const flags = this.#flags[slot]!
+      if ((flags & flagDirty) !== 0) continue
+      if ((flags & flagUsed) === 0) this.#letGo(slot)
+      else this.#flags[slot] = flags & ~flagUsed
     }
   }
 
-  #touch(entry: Entry): void {
-    if (entry.dirty) return
-    entry.dirty = true
-    this.#dirty.push(entry)
+  #letGo(slot: number): void {
+    this.#index.remove(slot)
+    this.#slab.release(slot)
+    this.#storeHasMore = true
   }
 
-  #find(key: Uint8Array, keep: boolean): Entry | null {
-    const name = nameOfKey(key)
-    const cached = this.#entries.get(name)
-    if (cached !== undefined) return cached
-    const stored = this.#store.get(stateKey(this.#view.fingerprint, key))
-    if (stored === undefined) return null
-    const entry: Entry = { state: decodeState(this.#view.program, stored), key, dirty: false }
-    // When the table is full a read leaves no trace: `evict` comes only with checkpoints, and those only with events.
-    if (keep || this.#entries.size < this.#keysMax) this.#entries.set(name, entry)
-    return entry
+  /** The slot of a key that will have a state. */
+  #slotOf(hash: number, key: Uint8Array, start: number, end: number): number {
+    const slot = this.#index.find(hash, key, start, end)
+    if (slot >= 0) return slot
+    const own = key.subarray(start, end)
+    const stored = this.#stored(own)
+    return stored === undefined ? this.#put(hash, this.#slab.allocate(own)) : this.#load(hash, own, stored)
   }
-}
 
-/** One character per byte: a string that equals another exactly when the bytes do. */
-function nameOfKey(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+  #stored(key: Uint8Array): Uint8Array | undefined {
+    return this.#storeHasMore ? this.#store.get(stateKey(this.#view.fingerprint, key)) : undefined
+  }
+
+  #load(hash: number, key: Uint8Array, stored: Uint8Array): number {
+    const slot = this.#slab.allocate(key)
+    try {
+      readState(this.#slab, slot, new ByteReader(stored))
+    } catch (error) {
+      this.#slab.release(slot)
+      throw error
+    }
+    return this.#put(hash, slot)
+  }
+
+  #put(hash: number, slot: number): number {
+    this.#index.add(hash, slot)
+    if (slot >= this.#flags.length) {
+      const grown = new Uint8Array(this.#flags.length * 2)
+      grown.set(this.#flags)
+      this.#flags = grown
+    }
+    this.#flags[slot] = 0
+    return slot
+  }
+
+  #encode(slot: number): Uint8Array {
+    this.#writer.reset()
+    writeState(this.#slab, slot, this.#writer)
+    return this.#writer.finish()
+  }
+
+  #touch(slot: number, forgotten: 0 | typeof flagForgotten): void {
+    if ((this.#flags[slot]! & flagDirty) === 0) this.#dirty.push(slot)
+    this.#flags[slot] = flagDirty | flagUsed | forgotten
+  }
 }

@@ -50,6 +50,15 @@ export function* statesOfHashedKey(
   }
 }
 
+/** Whether the store has any state of a view. */
+export function hasStates(store: OnlineStore, view: string): boolean {
+  for (const kind of [kindState, kindStateOfLongKey]) {
+    const from = statesOf(kind, view)
+    for (const _ of store.range(from, endOf(from))) return true
+  }
+  return false
+}
+
 /** The first key behind all that begin with this. */
 function endOf(prefix: Uint8Array): Uint8Array {
   return Buffer.concat([prefix, new Uint8Array(storeKeyPadding).fill(0xff)])

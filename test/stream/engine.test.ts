@@ -301,6 +301,11 @@ describe('faults', () => {
 /** A checkpoint is being written and another waits for it; `ticks` after the first is done, a record fails to fold. */
 async function foldHalfWay(ticks: number): Promise<void> {
   const disk = makeDisk()
+  // While the store has no state at all, it is not asked for one.
+  const before = await open(disk)
+  await send(before, raw(0), [click(9)])
+  await before.engine.caughtUp()
+  await stop(before)
   const byShopStates = Buffer.from(compile(views).views[1]!.fingerprint, 'hex')
   const [held, { store: inner }] = [Promise.withResolvers<void>(), disk]
   let broken = false

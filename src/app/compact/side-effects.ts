@@ -1,6 +1,5 @@
 import type { FeatureValue } from '../../kernel/aggregation.ts'
-import { applyEvent, makeKeyState } from '../../kernel/key-state.ts'
-import { readAggregates } from '../../kernel/read.ts'
+import { readAggregates } from '../../kernel/read-state.ts'
 import type { Replacement } from '../../log/embedded/rewrite.ts'
 import type { LogRecord } from '../../log/log.ts'
 import { isErased, readErasure } from '../../plan/erasure.ts'
@@ -127,9 +126,7 @@ type Shown = { readonly slot: number; readonly index: number; readonly offsetMs:
 function shownAlone(view: ViewPlan, event: AcceptedEvent, { slot, index, offsetMs }: Shown): readonly FeatureValue[] {
   const projected = view.project(event)
   if (projected.outcome !== 'applied') return []
-  const state = makeKeyState(view.program)
-  applyEvent(view.program, state, projected.event)
-  const aggregates = readAggregates(view.program, state, event.ts + 1 + offsetMs)
+  const aggregates = readAggregates(view.program, null, event.ts + 1 + offsetMs, projected.event)
   const value = view.finish(aggregates)[index]!
   if (JSON.stringify(value) !== JSON.stringify(aggregates[slot])) return []
   return Array.isArray(value) ? (value as readonly FeatureValue[]) : [value]
