@@ -94,6 +94,17 @@ export async function elapsedMs(work: () => unknown): Promise<number> {
   return performance.now() - start
 }
 
+/**
+ * Seconds of CPU that `work` takes, on all threads of this process: on a shared machine steadier than the clock on the
+ * wall, and it counts what the collector and the compiler do beside the work.
+ */
+export function cpuSeconds(work: () => void): number {
+  const before = process.cpuUsage()
+  work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
+}
+
 async function measured(side: Side): Promise<number> {
   // What one side left behind must not be collected on the other's time.
   globalThis.gc?.()

@@ -1,9 +1,14 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 
 /** SHA-256 in hex: names contents such as plans and files. Not for the hot path. */
 export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
+}
+
+/** SHA-256 as its 32 bytes: about a microsecond, and one more per kilobyte. */
+export function sha256Bytes(content: Uint8Array): Uint8Array {
+  return hash('sha256', content, 'buffer')
 }
 
 /** SHA-256 in hex of a file, read as a stream. */

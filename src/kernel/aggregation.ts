@@ -45,6 +45,12 @@ export interface Aggregation<State = unknown> {
   /** Takes back an input that was added. Absent when that cannot be done exactly. */
   readonly remove?: ((state: State, input: ColumnValue, order: EventOrder) => State) | undefined
 
+  /**
+   * Whether no input that comes before all those added can change the state any more: a reader that goes back in time
+   * may stop. Absent: never.
+   */
+  readonly isFull?: ((state: State) => boolean) | undefined
+
   /** Combines states of disjoint sets. May change and return `left`; leaves `right` alone. */
   merge(left: State, right: State): State
 

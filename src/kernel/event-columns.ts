@@ -20,23 +20,27 @@ export function makeEventColumns(columnCount: number, keepsTies: boolean): Event
   return { ts: [], ties: keepsTies ? [] : null, columns: Array.from({ length: columnCount }, () => []) }
 }
 
-/** Puts an event in its place. Constant time for the newest, which is the usual case; linear in how far back it goes. */
-export function insertEvent(events: EventColumns, event: KernelEvent): void {
+/**
+ * Puts an event in its place, behind those equal to it, and gives the index. Constant time for the newest, which is the
+ * usual case; linear in how far back it goes.
+ */
+export function insertEvent(events: EventColumns, event: KernelEvent): number {
   let index = events.ts.length
-  while (index > 0 && isAfter(events, index - 1, event)) index -= 1
+  while (index > 0 && compareAt(events, index - 1, event) > 0) index -= 1
   if (index === events.ts.length) {
     events.ts.push(event.ts)
     events.ties?.push(event.tie)
     for (let column = 0; column < events.columns.length; column++) {
       events.columns[column]!.push(event.values[column]!)
     }
-    return
+    return index
   }
   events.ts.splice(index, 0, event.ts)
   events.ties?.splice(index, 0, event.tie)
   for (let column = 0; column < events.columns.length; column++) {
     events.columns[column]!.splice(index, 0, event.values[column]!)
   }
+  return index
 }
 
 /** Drops the `count` oldest events. */
@@ -58,15 +62,16 @@ export function lowerBound(ts: readonly number[], instant: number, low = 0): num
   return from
 }
 
-function isAfter(events: EventColumns, index: number, event: KernelEvent): boolean {
+/** How the event at `index` stands to another one: before it (< 0), after it (> 0), or, without ties, equal to it. */
+export function compareAt(events: EventColumns, index: number, event: KernelEvent): number {
   const ts = events.ts[index]!
-  if (ts !== event.ts) return ts > event.ts
-  if (events.ties !== null) return compareTies(events.ties[index]!, event.tie) > 0
+  if (ts !== event.ts) return ts - event.ts
+  if (events.ties !== null) return compareTies(events.ties[index]!, event.tie)
   for (let column = 0; column < events.columns.length; column++) {
     const order = compareColumnValues(events.columns[column]![index]!, event.values[column]!)
-    if (order !== 0) return order > 0
+    if (order !== 0) return order
   }
-  return false
+  return 0
 }
 
 /** Numbers by value, text by code points. The ties of one stream are all of one kind. */
@@ -76,7 +81,7 @@ export function compareTies(left: string | number, right: string | number): numb
 }
 
 /** A total order on the values of one column: null first. */
-function compareColumnValues(left: ColumnValue, right: ColumnValue): number {
+export function compareColumnValues(left: ColumnValue, right: ColumnValue): number {
   if (left === right) return 0
   if (left === null) return -1
   if (right === null) return 1

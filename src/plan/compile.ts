@@ -4,8 +4,8 @@ import type { FeatureService } from '../definition/feature-service.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
 import { type Gathered, gather } from '../definition/gather.ts'
 import type { Stream } from '../definition/stream.ts'
-import { makeEventDecoder } from '../schema/decode.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
+import { makeProjectingDecoder } from '../schema/projector/projector.ts'
 import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { checkDuration, checkName, checkTopic } from './check-names.ts'
 import { type CompiledView, compileView } from './compile-view.ts'
@@ -251,7 +251,7 @@ function compileStream(stream: Stream, own: readonly OwnView[]): Omit<StreamPlan
     name: stream.name,
     topic: stream.topic,
     fields: stream.fields,
-    decode: makeEventDecoder(stream.fields),
+    decode: makeProjectingDecoder(stream.fields),
     time: names.indexOf(stream.time),
     id,
     // Where every key may be null the id places the event: a resend in other words still finds its first.

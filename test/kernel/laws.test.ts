@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { ByteReader, ByteWriter } from '../../src/base/bytes.ts'
 import type { Aggregation } from '../../src/kernel/aggregation.ts'
+import { compareOrder } from '../../src/kernel/aggregations/event-order.ts'
 import { makeAggregation } from '../../src/kernel/aggregations/make-aggregation.ts'
 import { lawOptions } from '../base/law-options.ts'
 import { type Added, addedTo, allSpecs, describeSpec } from './specs.ts'
@@ -71,6 +72,21 @@ for (const spec of allSpecs) {
         assertSame(aggregation, added, all)
         assertSame(aggregation, aggregation.merge(read(), fold(aggregation, after)), all)
         assertSame(aggregation, aggregation.merge(fold(aggregation, after), read()), all)
+      })
+      fc.assert(law, lawOptions(40))
+    })
+
+    test('says that it is full only when nothing older changes it', () => {
+      const law = fc.property(events, (added) => {
+        const oldToNew = added.toSorted((left, right) => compareOrder(left.order, right.order))
+        let state = aggregation.zero()
+        let newer = 0
+        while (newer < oldToNew.length && aggregation.isFull?.(state) !== true) {
+          newer += 1
+          const { input, order } = oldToNew.at(-newer)!
+          state = aggregation.add(state, input, order)
+        }
+        assertSame(aggregation, state, added)
       })
       fc.assert(law, lawOptions(40))
     })

@@ -83,6 +83,8 @@ function makeCapped(column: Column, cap: number): Aggregation<CappedState> {
       return state
     },
 
+    isFull: ({ values }) => values === null,
+
     merge(left, right) {
       if (right.values === null) left.values = null
       else for (const value of right.values) include(left, value)

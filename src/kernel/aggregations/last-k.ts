@@ -27,6 +27,8 @@ export function makeLastK(type: ColumnType, k: number): Aggregation<LastKState> 
       return state
     },
 
+    isFull: ({ entries }) => entries.length === k,
+
     merge(left, right) {
       left.entries = mergeNewest(left.entries, right.entries, k)
       return left

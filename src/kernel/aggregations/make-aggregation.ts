@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts'
+import { canonicalJson } from '../../base/hash.ts'
 import type { Aggregation, AggregationSpec, ColumnType } from '../aggregation.ts'
 import { count } from './count.ts'
 import { makeDistinctCount } from './distinct-count.ts'
@@ -12,12 +13,18 @@ import { makeMin } from './min.ts'
 import { makeSum } from './sum.ts'
 import { makeVariance } from './variance.ts'
 
+/** By spec, as canonical JSON. Few: definitions name them. */
+const made = new Map<string, Aggregation>()
+
 /**
- * The aggregation of a spec that the plan has checked. Its states are opaque: they may only go back to an aggregation
- * made from an equal spec.
+ * The aggregation of a spec that the plan has checked: the same object for equal specs. Its states are opaque: they may
+ * only go back to it.
  */
 export function makeAggregation(spec: AggregationSpec): Aggregation {
-  return opaque(chosen(spec))
+  const name = canonicalJson(spec)
+  const found = made.get(name) ?? opaque(chosen(spec))
+  made.set(name, found)
+  return found
 }
 
 function chosen(spec: AggregationSpec): Pick<Aggregation, 'name'> {

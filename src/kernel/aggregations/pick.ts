@@ -31,6 +31,8 @@ export function makePick(name: 'first' | 'last' | 'latest', type: ColumnType, si
       return state
     },
 
+    isFull: sign === 1 ? ({ present }) => present : undefined,
+
     merge(left, right) {
       if (right.present) offer(left, right.value, right)
       return left

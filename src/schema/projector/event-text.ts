@@ -1,0 +1,61 @@
+import { isUtf8 } from 'node:buffer'
+import { assert } from '../../base/assert.ts'
+
+const sizeMin = 4_096
+
+/**
+ * The bytes of one event, copied to where a scanner runs over them without asking for the end at each step: a zero
+ * follows them, which no JSON text has. One is loaded again and again; what was read from it is gone then.
+ */
+export class EventText {
+  #buffer: Buffer
+  #words: Int32Array
+  #bytes: Uint8Array
+  #length = 0
+  #isAscii = true
+
+  constructor() {
+    const memory = new ArrayBuffer(sizeMin)
+    this.#buffer = Buffer.from(memory)
+    this.#words = new Int32Array(memory)
+    this.#bytes = new Uint8Array(memory)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** The bytes, then a zero, then whatever is left of events before. */
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Takes a copy. False: it is not UTF-8. */
+  load(raw: Uint8Array): boolean {
+    const { length } = raw
+    if (length + 4 > this.#bytes.length) this.#grow(length + 4)
+    this.#bytes.set(raw)
+    this.#length = length
+    // Four zeros: one ends every scan, and together they fill the last word.
+    for (let index = length; index < length + 4; index++) this.#bytes[index] = 0
+    let bits = 0
+    const words = this.#words
+    const count = (length + 3) >> 2
+    for (let index = 0; index < count; index++) bits |= words[index]!
+    this.#isAscii = (bits & 0x8080_8080) === 0
+    return this.#isAscii || isUtf8(raw)
+  }
+
+  /** The characters of `[start, end)`. */
+  slice(start: number, end: number): string {
+    assert(end <= this.#length, 'a text lies inside its event')
+    return this.#buffer.toString(this.#isAscii ? 'latin1' : 'utf8', start, end)
+  }
+
+  #grow(size: number): void {
+    const memory = new ArrayBuffer(2 ** Math.ceil(Math.log2(size)))
+    this.#buffer = Buffer.from(memory)
+    this.#words = new Int32Array(memory)
+    this.#bytes = new Uint8Array(memory)
+  }
+}
