@@ -52,12 +52,12 @@ export async function* letters(
     let offset = log.start(topic, partition)
     if (partition === from?.partition) offset = Math.max(offset, from.offset)
     while (offset < end) {
-      const records = await log.read(topic, partition, offset, 1024 * 1024)
+      const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)
       for (const record of records) {
         const letter = letterOf(record, { topic, partition, handled })
         if (record.offset < end && passes(letter, filter)) yield letter
       }
-      offset = records.at(-1)!.offset + 1
+      offset = next
       await clock.turn()
     }
   }
@@ -92,8 +92,10 @@ export async function letterAt(
   const { partition, offset } = place
   if (partition >= partitionsOf(log, topic)) return null
   if (offset < log.start(topic, partition) || offset >= log.end(topic, partition)) return null
-  const [record] = await log.read(topic, partition, offset, 1)
-  return letterOf(record!, { topic, partition, handled: handled ?? (await readHandled(log)) })
+  const [record] = (await log.read(topic, partition, offset, 1)).records
+  // An offset in a gap has no record.
+  if (record?.offset !== offset) return null
+  return letterOf(record, { topic, partition, handled: handled ?? (await readHandled(log)) })
 }
 
 /** `2@17`, as it is typed and printed. Null for anything else. */
@@ -153,7 +155,7 @@ export async function readHandled(log: Log): Promise<HandledLetters> {
   const handled = new Map<string, Handled>()
   if (partitionsOf(log, replaysTopic) === 0) return handled
   for (let offset = log.start(replaysTopic, 0); offset < log.end(replaysTopic, 0); ) {
-    const records = await log.read(replaysTopic, 0, offset, 1024 * 1024)
+    const { records, next } = await log.read(replaysTopic, 0, offset, 1024 * 1024)
     for (const record of records) {
       const { version, letter, ...note } = JSON.parse(Buffer.from(record.value ?? []).toString()) as Note
       if (version !== noteVersion) {
@@ -163,7 +165,7 @@ export async function readHandled(log: Log): Promise<HandledLetters> {
       const before = handled.get(letter)
       if (before === undefined || (before.outcome !== 'sent' && note.outcome === 'sent')) handled.set(letter, note)
     }
-    offset = records.at(-1)!.offset + 1
+    offset = next
   }
   return handled
 }

@@ -60,11 +60,13 @@ async function lastOf(log: Log, topic: string, partition: number): Promise<LogRe
   let found: LogRecord | null = null
   for (let count = 1; found === null && start < end; count *= 64) {
     let newest: LogRecord | null = null
-    for (let offset = Math.max(start, end - count); offset < end; offset = newest!.offset + 1) {
-      for (const record of await log.read(topic, partition, offset, 1024 * 1024)) {
+    for (let offset = Math.max(start, end - count); offset < end; ) {
+      const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)
+      for (const record of records) {
         newest = record
         if (record.offset < end && standsInFor(record.headers) === null) found = record
       }
+      offset = next
     }
     if (end - count <= start) return found ?? newest
   }

@@ -36,9 +36,9 @@ export async function readTopic(log: Log, options: ReadTopicOptions): Promise<Pl
     let offset = Math.max(start, from ?? end - countMax)
     const until = from === null ? end : Math.min(end, offset + countMax)
     while (offset < until) {
-      const records = await log.read(topic, partition, offset, readBytesMax)
+      const { records, next } = await log.read(topic, partition, offset, readBytesMax)
       for (const record of records) if (record.offset < until) found.push({ ...record, partition })
-      offset = records.at(-1)!.offset + 1
+      offset = next
     }
   }
   // Stable: records of one millisecond stay in order of partition and offset.

@@ -216,7 +216,7 @@ async function readSource(
     const intake = new Intake(stream, partition, { watermark: -1, seen: new Map(), source: kind })
     let offset = start
     while (offset < end) {
-      const records = await log.read(topic, partition, offset, 1024 * 1024)
+      const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)
       for (const record of records) {
         if (record.offset >= end) break
         if (intake.takeMark(record)) continue
@@ -226,7 +226,6 @@ async function readSource(
         if (taken.verdict === 'accepted') accept(taken.event, { place: topic, partition, offset: record.offset })
         else if (taken.verdict === 'duplicate' && taken.conflict) counts.conflicts += 1
       }
-      const next = records.at(-1)!.offset + 1
       await onRead(Math.min(next, end) - offset)
       offset = next
     }

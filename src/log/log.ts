@@ -1,11 +1,12 @@
 /**
  * The partitioned log: the store of millrace. Everything else is a view that can be rebuilt from it.
  *
- * Offsets count records from 0 in each partition. Callers may rely on these promises, which the conformance suite
- * (`test/conformance/log.ts`) runs against every adapter:
+ * Offsets grow from 0 in each partition, one record at each; there may be gaps, where an adapter keeps marks of its own
+ * or took records away. Callers may rely on these promises, which the conformance suite (`test/conformance/log.ts`)
+ * runs against every adapter:
  *
  * 1. `append` resolves only when its records are durable (fsynced, or acknowledged by all in-sync replicas).
- * 2. `read` and `end` show durable records only, in offset order, without gaps inside one partition.
+ * 2. `read` and `end` show durable records only, in offset order, and pass over none.
  * 3. One call's records are contiguous, in order, and appear together or not at all after a crash.
  * 4. Calls for one partition are appended in the order in which they were made.
  * 5. Key, value and headers come back byte for byte; null and empty differ.
@@ -26,16 +27,23 @@ export interface Log {
   append(topic: string, partition: number, records: readonly RecordInput[]): Promise<number>
 
   /**
-   * Durable records from `offset` on: at least one unless `offset` is the end, and no more than about `bytesMax`.
+   * Durable records from `offset` on, no more than about `bytesMax` and more than none where there are some; and the
+   * offset to go on from, which is beyond `offset` unless that is the end. Between the two may be nothing but a gap.
    * Throws `LOG_OFFSET_OUT_OF_RANGE` below `start` or above `end`.
    */
-  read(topic: string, partition: number, offset: number, bytesMax: number): Promise<readonly LogRecord[]>
+  read(topic: string, partition: number, offset: number, bytesMax: number): Promise<LogRead>
 
-  /** First offset still held. */
+  /** First offset still held, as last learnt. */
   start(topic: string, partition: number): number
 
-  /** One past the last durable record. */
+  /**
+   * One past the last durable record or gap, as last learnt: at least what this process has appended, read, waited for
+   * or refreshed. Never goes back.
+   */
   end(topic: string, partition: number): number
+
+  /** Learns start and end of a topic's partitions anew, where other processes may have moved them. */
+  refresh(topic: string): Promise<void>
 
   /** The first offset whose record's timestamp is at least `timestampMs`; `end` when there is none. */
   offsetAt(topic: string, partition: number, timestampMs: number): Promise<number>
@@ -66,6 +74,12 @@ export type RecordInput = {
   /** Epoch milliseconds, set by whoever produced the record. */
   readonly timestampMs: number
   readonly headers?: readonly Header[]
+}
+
+export type LogRead = {
+  readonly records: readonly LogRecord[]
+  /** The offset to read on from. */
+  readonly next: number
 }
 
 export type LogRecord = {

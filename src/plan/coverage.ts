@@ -30,7 +30,7 @@ export type LogStarts = {
     partition: number,
     offset: number,
     bytesMax: number,
-  ): Promise<readonly { readonly timestampMs: number }[]>
+  ): Promise<{ readonly records: readonly { readonly timestampMs: number }[]; readonly next: number }>
 }
 
 /** Where the reading of a topic begins that starts now; null: at its very first records. */
@@ -39,11 +39,20 @@ export async function firstRetained(log: LogStarts, topic: string, partitions: n
   for (let partition = 0; partition < partitions; partition++) {
     const start = log.start(topic, partition)
     if (start === 0) continue
-    if (start === log.end(topic, partition)) return { timestampMs: null }
-    const [first] = await log.read(topic, partition, start, 1)
-    newestMs = Math.max(newestMs ?? 0, first!.timestampMs)
+    const first = await firstRecord(log, topic, partition)
+    if (first === null) return { timestampMs: null }
+    newestMs = Math.max(newestMs ?? 0, first.timestampMs)
   }
   return newestMs === null ? null : { timestampMs: newestMs }
+}
+
+async function firstRecord(log: LogStarts, topic: string, partition: number): Promise<{ timestampMs: number } | null> {
+  for (let offset = log.start(topic, partition); offset < log.end(topic, partition); ) {
+    const { records, next } = await log.read(topic, partition, offset, 1)
+    if (records[0] !== undefined) return records[0]
+    offset = next
+  }
+  return null
 }
 
 /**

@@ -114,7 +114,10 @@ export type ForgottenLog = {
     partition: number,
     offset: number,
     bytesMax: number,
-  ): Promise<readonly { readonly offset: number; readonly value: Uint8Array | null }[]>
+  ): Promise<{
+    readonly records: readonly { readonly offset: number; readonly value: Uint8Array | null }[]
+    readonly next: number
+  }>
 }
 
 /** Everything that was forgotten, from its topic. Throws `FORGOTTEN_MALFORMED`: what to forget must not be guessed. */
@@ -123,10 +126,10 @@ export async function readForgotten(log: ForgottenLog): Promise<Forgotten> {
   if (!log.topics().some(({ topic }) => topic === forgottenTopic)) return forgotten
   const end = log.end(forgottenTopic, 0)
   for (let offset = log.start(forgottenTopic, 0); offset < end; ) {
-    const records = await log.read(forgottenTopic, 0, offset, 1024 * 1024)
-    assert(records.length > 0, 'before its end a partition has records')
+    const { records, next } = await log.read(forgottenTopic, 0, offset, 1024 * 1024)
+    assert(next > offset, 'before its end a partition can be read on')
     for (const record of records) forgotten.add(parseForgotten(record))
-    offset = records.at(-1)!.offset + 1
+    offset = next
   }
   return forgotten
 }

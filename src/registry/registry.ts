@@ -132,13 +132,15 @@ export class Registry {
 
   async #read(): Promise<void> {
     if (!this.#log.topics().some(({ topic }) => topic === registryTopic)) return
+    await this.#log.refresh(registryTopic)
     const start = this.#log.start(registryTopic, 0)
     if (start > 0) {
       const place = `${registryTopic}/0@0`
       throw new MillraceError('REGISTRY_CORRUPT', { place, detail: `the log begins at ${start}` })
     }
     while (this.#next < this.#log.end(registryTopic, 0)) {
-      for (const record of await this.#log.read(registryTopic, 0, this.#next, readBytesMax)) {
+      const { records, next } = await this.#log.read(registryTopic, 0, this.#next, readBytesMax)
+      for (const record of records) {
         const version = decodeVersion(record)
         if (version.previous > this.number) {
           const place = `${registryTopic}/0@${record.offset}`
@@ -151,6 +153,7 @@ export class Registry {
         }
         this.#next = record.offset + 1
       }
+      this.#next = next
     }
   }
 

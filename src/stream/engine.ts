@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { KeyState } from '../kernel/key-state.ts'
-import type { LogRecord } from '../log/log.ts'
+import type { LogRead, LogRecord } from '../log/log.ts'
 import { type Forgotten, type ForgottenEntity, forgottenKey, forgottenTopic, readForgotten } from '../plan/forgotten.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { type Checkpoint, checkpointVersion, encodeCheckpoint, readCheckpoint } from './checkpoint.ts'
@@ -394,29 +394,31 @@ export class Engine {
         await this.#gate.wait()
         continue
       }
-      let records: readonly LogRecord[]
+      let read: LogRead
       try {
         if (task.next >= log.end(topic, partition)) {
           await log.waitFor(topic, partition, task.next, signal)
           continue
         }
-        records = await log.read(topic, partition, task.next, readBytesMax)
+        read = await log.read(topic, partition, task.next, readBytesMax)
       } catch (error) {
         // What was folded before is whole: this partition stops here, and nothing else has to be undone.
         if (!signal.aborted) this.#haltPartition({ topic, partition, fault: faultOf(error) })
         return
       }
-      await this.#takeAll(track, task, records)
+      await this.#takeAll(track, task, read)
     }
   }
 
   /** Takes what was read, in slices, and no further than it may. */
-  async #takeAll(track: Track, task: SourceTask, records: readonly LogRecord[]): Promise<void> {
+  async #takeAll(track: Track, task: SourceTask, { records, next }: LogRead): Promise<void> {
     const { observer, clock } = this.#options
-    for (let from = 0; from < records.length && !track.stop.signal.aborted; from += sliceRecords) {
-      const slice = records.slice(from, from + sliceRecords).filter(({ offset }) => offset < this.#gate.limit(task))
-      if (slice.length === 0) return
+    for (let from = 0; !track.stop.signal.aborted; from += sliceRecords) {
+      const limit = this.#gate.limit(task)
+      const slice = records.slice(from, from + sliceRecords).filter(({ offset }) => offset < limit)
       if (!this.#take(track, task, slice)) return
+      task.passGap(Math.min(limit, records[from + slice.length]?.offset ?? next))
+      if (slice.length === 0) return
       const latencyMs = clock.now() - slice.at(-1)!.timestampMs
       // How long ago a history was imported is no latency.
       if (task.source === 'live') observer?.batch?.(task.stream.name, { records: slice.length, latencyMs })
@@ -438,7 +440,7 @@ export class Engine {
       this.#recover([{ topic: task.topic, partition: task.partition, fault: faultOf(error) }])
       return false
     }
-    this.#progressed = true
+    if (records.length > 0) this.#progressed = true
     return true
   }
 

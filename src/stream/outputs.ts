@@ -94,9 +94,9 @@ export class Outputs {
         let offset = Math.max(ends[topic]?.[partition] ?? 0, start)
         if (offset > end) throw new MillraceError('LOG_OFFSET_OUT_OF_RANGE', { topic, partition, offset, start, end })
         while (offset < end) {
-          const records = await this.#log.read(topic, partition, offset, 4 * 1024 * 1024)
-          for (const record of records) this.#remember({ topic, partition, record }, next)
-          offset = records.at(-1)!.offset + 1
+          const read = await this.#log.read(topic, partition, offset, 4 * 1024 * 1024)
+          for (const record of read.records) this.#remember({ topic, partition, record }, next)
+          offset = read.next
         }
       }
     }

@@ -161,6 +161,11 @@ export class SourceTask {
     }
   }
 
+  /** Goes on to an offset before which nothing is left to take. */
+  passGap(next: number): void {
+    this.#next = Math.max(this.#next, next)
+  }
+
   progress(): SourceProgress {
     return {
       topic: this.topic,

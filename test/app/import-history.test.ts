@@ -294,8 +294,9 @@ async function recordsOf(log: Log): Promise<Omit<LogRecord, 'timestampMs'>[][]> 
   const found: Omit<LogRecord, 'timestampMs'>[][] = []
   for (let partition = 0; partition < partitions; partition++) {
     const own: LogRecord[] = []
-    while (own.length < log.end(topic, partition))
-      own.push(...(await log.read(topic, partition, own.length, 1_000_000)))
+    while (own.length < log.end(topic, partition)) {
+      own.push(...(await log.read(topic, partition, own.length, 1_000_000)).records)
+    }
     found.push(own.map(({ offset, key, value, headers }) => ({ offset, key, value, headers })))
   }
   return found
@@ -318,6 +319,7 @@ function cutAt(log: Log, { at, done }: { at: number; done: boolean }): { log: Lo
     read: (...args) => log.read(...args),
     start: (topic, partition) => log.start(topic, partition),
     end: (topic, partition) => log.end(topic, partition),
+    refresh: (topic) => log.refresh(topic),
     offsetAt: (...args) => log.offsetAt(...args),
     waitFor: (...args) => log.waitFor(...args),
     close: () => log.close(),

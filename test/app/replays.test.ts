@@ -283,7 +283,7 @@ test('single values are set without touching the digits of others, and only in J
       await assert.rejects(fix(object, { 'id.inner': 1 }), { code: 'REQUEST_MALFORMED', message: /"id".* no object/ })
       const result = await fix(object, { amount: 2, 'more.deep': 'x' })
       assert.ok(result.outcome === 'sent')
-      const [record] = await mill.log.read('orders', result.at.partition, result.at.offset, 1)
+      const [record] = (await mill.log.read('orders', result.at.partition, result.at.offset, 1)).records
       const mended = raw.replace('"much"', '2').replace(/}$/, ',"more":{"deep":"x"}}')
       assert.equal(Buffer.from(record!.value!).toString(), mended)
     })

@@ -42,8 +42,9 @@ export class Archive {
       assert.ok(log.start(this.#topic, partition) <= records.length, 'records were removed before they were archived')
       const end = log.end(this.#topic, partition)
       assert.ok(end >= records.length, 'records that were there are gone')
-      while (records.length < end)
-        records.push(...(await log.read(this.#topic, partition, records.length, 1024 * 1024)))
+      while (records.length < end) {
+        records.push(...(await log.read(this.#topic, partition, records.length, 1024 * 1024)).records)
+      }
     }
   }
 
@@ -55,12 +56,14 @@ export class Archive {
       createTopic: (topic, options) => log.createTopic(topic, options),
       topics: () => log.topics(),
       append: (topic, partition, records) => log.append(topic, partition, records),
-      read: async (topic, partition, offset, bytesMax) =>
-        own(topic)
-          ? this.#partitions[partition]!.slice(offset, offset + 1_000)
-          : await log.read(topic, partition, offset, bytesMax),
+      read: async (topic, partition, offset, bytesMax) => {
+        if (!own(topic)) return await log.read(topic, partition, offset, bytesMax)
+        const records = this.#partitions[partition]!.slice(offset, offset + 1_000)
+        return { records, next: offset + records.length }
+      },
       start: (topic, partition) => (own(topic) ? 0 : log.start(topic, partition)),
       end: (topic, partition) => log.end(topic, partition),
+      refresh: (topic) => log.refresh(topic),
       offsetAt: (topic, partition, timestampMs) => log.offsetAt(topic, partition, timestampMs),
       waitFor: (topic, partition, offset, signal) => log.waitFor(topic, partition, offset, signal),
       close: () => log.close(),

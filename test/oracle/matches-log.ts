@@ -66,8 +66,9 @@ export async function assertMatchesLog(subject: Subject, instantsMs: readonly nu
 export async function readPartition(log: Log, topic: string, partition: number): Promise<LogRecord[]> {
   const records: LogRecord[] = []
   for (let offset = log.start(topic, partition); offset < log.end(topic, partition); ) {
-    records.push(...(await log.read(topic, partition, offset, 1024 * 1024)))
-    offset = records.at(-1)!.offset + 1
+    const read = await log.read(topic, partition, offset, 1024 * 1024)
+    records.push(...read.records)
+    offset = read.next
   }
   return records
 }

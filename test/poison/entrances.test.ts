@@ -172,7 +172,7 @@ async function isCountedAtOnce(mill: Mill, customerId: number): Promise<void> {
 }
 
 async function rawAt(mill: Mill, { partition, offset }: Place): Promise<Buffer> {
-  const [record] = await mill.log.read(payments.topic, partition, offset, 1)
+  const [record] = (await mill.log.read(payments.topic, partition, offset, 1)).records
   return Buffer.from(record!.value!)
 }
 

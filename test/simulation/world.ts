@@ -131,6 +131,7 @@ function withSmallReads(log: Log, limit: number): Log {
     read: (topic, partition, offset, bytesMax) => log.read(topic, partition, offset, Math.min(bytesMax, limit)),
     start: (topic, partition) => log.start(topic, partition),
     end: (topic, partition) => log.end(topic, partition),
+    refresh: (topic) => log.refresh(topic),
     offsetAt: (topic, partition, timestampMs) => log.offsetAt(topic, partition, timestampMs),
     waitFor: (topic, partition, offset, signal) => log.waitFor(topic, partition, offset, signal),
     close: () => log.close(),

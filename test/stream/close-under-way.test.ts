@@ -28,6 +28,7 @@ test('close waits for an entity that is being forgotten, and its last checkpoint
       read: (topic, partition, offset, bytesMax) => log.read(topic, partition, offset, bytesMax),
       start: (topic, partition) => log.start(topic, partition),
       end: (topic, partition) => log.end(topic, partition),
+      refresh: (topic) => log.refresh(topic),
       offsetAt: (topic, partition, timestampMs) => log.offsetAt(topic, partition, timestampMs),
       waitFor: (topic, partition, offset, signal) => log.waitFor(topic, partition, offset, signal),
       close: () => log.close(),

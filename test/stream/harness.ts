@@ -161,12 +161,14 @@ function cutLog(inner: Log, { steps, reads, readMax }: Cuts): Log {
     topics: () => inner.topics(),
     append: (topic, partition, records) => steps.take(() => inner.append(topic, partition, records)),
     read: async (topic, partition, offset, bytesMax) => {
-      const records = (await inner.read(topic, partition, offset, bytesMax)).slice(0, readMax)
+      const read = await inner.read(topic, partition, offset, bytesMax)
+      const records = read.records.slice(0, readMax)
       if (topic !== 'forgotten-entities') reads.count += records.length
-      return records
+      return { records, next: read.records[readMax]?.offset ?? read.next }
     },
     start: (topic, partition) => inner.start(topic, partition),
     end: (topic, partition) => inner.end(topic, partition),
+    refresh: (topic) => inner.refresh(topic),
     offsetAt: (topic, partition, timestampMs) => inner.offsetAt(topic, partition, timestampMs),
     waitFor: (topic, partition, offset, signal) => inner.waitFor(topic, partition, offset, signal),
     close: () => inner.close(),

@@ -43,9 +43,9 @@ export class Rejections {
     const place = `${topic}/${partition}`
     let offset = this.#next.get(place) ?? log.start(topic, partition)
     while (offset < log.end(topic, partition)) {
-      const records = await log.read(topic, partition, offset, 1024 * 1024)
+      const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)
       for (const record of records) this.#take(topic, readRejection(record))
-      offset = records.at(-1)!.offset + 1
+      offset = next
       this.#next.set(place, offset)
     }
   }

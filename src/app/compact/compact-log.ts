@@ -263,7 +263,7 @@ async function overlooked(log: EmbeddedLog, forgotten: Forgotten, plans: readonl
       const firsts = await Promise.all(
         partitions.map(async ({ partition, end }) => {
           const start = log.start(topic, partition)
-          return start === end ? null : (await log.read(topic, partition, start, 1))[0]!.timestampMs
+          return start === end ? null : (await log.read(topic, partition, start, 1)).records[0]!.timestampMs
         }),
       )
       if (!firsts.some((ms) => ms !== null && ms < Date.parse(at))) continue

@@ -88,8 +88,8 @@ export async function* recordsOf(
   end = log.end(topic, partition),
 ): AsyncGenerator<LogRecord, void, undefined> {
   for (let offset = log.start(topic, partition); offset < end; ) {
-    const records = await log.read(topic, partition, offset, 1024 * 1024)
+    const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)
     for (const record of records) if (record.offset < end) yield record
-    offset = records.at(-1)!.offset + 1
+    offset = next
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.ts'
 import { reach } from '../../base/crash-points.ts'
 import { formatDuration } from '../../base/duration.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
-import type { Log, LogRecord, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
+import type { Log, LogRead, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
 import { checkTopicsOfEnds, type DurableEnds, joinEnds, readEndMark, writeEndMark } from './end-mark.ts'
 import { type FileLock, type FileSystem, makeFolderDurably, writeAtomically } from './file-system.ts'
 import { nodeFileSystem } from './node-file-system.ts'
@@ -145,8 +145,10 @@ class OpenLog implements EmbeddedLog {
     return target.append(records)
   }
 
-  async read(topic: string, partition: number, offset: number, bytesMax: number): Promise<readonly LogRecord[]> {
-    return this.#partition(topic, partition).read(offset, bytesMax)
+  async read(topic: string, partition: number, offset: number, bytesMax: number): Promise<LogRead> {
+    const records = await this.#partition(topic, partition).read(offset, bytesMax)
+    const last = records.at(-1)
+    return { records, next: last === undefined ? offset : last.offset + 1 }
   }
 
   start(topic: string, partition: number): number {
@@ -155,6 +157,11 @@ class OpenLog implements EmbeddedLog {
 
   end(topic: string, partition: number): number {
     return this.#partition(topic, partition).end
+  }
+
+  /** Nobody else appends. */
+  async refresh(topic: string): Promise<void> {
+    this.#partition(topic, 0)
   }
 
   async offsetAt(topic: string, partition: number, timestampMs: number): Promise<number> {

@@ -424,7 +424,7 @@ const outputDamages: readonly Damage[] = [
     what: 'a dead letter twice',
     damage: (folder) =>
       withLog(folder, async (log) => {
-        const [record] = await log.read(deadLetterTopic, 0, 0, 1)
+        const [record] = (await log.read(deadLetterTopic, 0, 0, 1)).records
         await log.append(deadLetterTopic, 0, [record!])
       }),
     says: [['fault', /dead-letter-queue: payments payments\.v1\/0@\d+ is there twice: dead-letter-queue\/0@0 and/]],
@@ -433,7 +433,7 @@ const outputDamages: readonly Damage[] = [
     what: 'a late event of a record that is not there',
     damage: (folder) =>
       withLog(folder, async (log) => {
-        const [record] = await log.read(lateTopic, 0, 0, 1)
+        const [record] = (await log.read(lateTopic, 0, 0, 1)).records
         const headers = record!.headers.map(
           ([name, value]) => [name, name === 'millrace.offset' ? Buffer.from('100000') : value] as const,
         )

@@ -53,7 +53,7 @@ describe('group commit', () => {
     while (!reached) await Promise.resolve()
     for (let turn = 0; turn < 20; turn++) await Promise.resolve()
     assert.deepEqual([resolved, log.end('t', 0)], [false, 0])
-    assert.deepEqual(await log.read('t', 0, 0, 1_000), [])
+    assert.deepEqual(await log.read('t', 0, 0, 1_000), { records: [], next: 0 })
     await assert.rejects(log.read('t', 0, 1, 1_000), { code: 'LOG_OFFSET_OUT_OF_RANGE' })
     gate.resolve()
     await appended
@@ -119,7 +119,7 @@ describe('a partition whose disk fails', () => {
       await assert.rejects(log.read('t', 0, 0, 100), { code: 'LOG_READ_FAILED' })
       await assert.rejects(log.offsetAt('t', 0, 0), { code: 'LOG_READ_FAILED' })
       fileSystem.onOperation = () => {}
-      assert.deepEqual(values(await log.read('t', 0, 0, 100)), ['0', '1'])
+      assert.deepEqual(values((await log.read('t', 0, 0, 100)).records), ['0', '1'])
     }
   })
 })
@@ -201,7 +201,7 @@ describe('retention', () => {
     for (let index = 0; index < 6; index++) await log.append('t', 0, record(0))
     clock.set(1)
     const reading = log.read('t', 0, 0, 1).then(
-      (records) => records[0]!.offset,
+      ({ records }) => records[0]!.offset,
       (error: { code?: string }) => error.code,
     )
     await log.enforceRetention()
@@ -245,7 +245,7 @@ describe('the embedded log', () => {
     const readsBefore = fileSystem.counts.read
     for (let first = 0; first < 1_000; first += 100) {
       await log.append('t', 0, numbered(first, 100))
-      assert.deepEqual(values(await log.read('t', 0, first, 1_000_000)), values(numbered(first, 100)))
+      assert.deepEqual(values((await log.read('t', 0, first, 1_000_000)).records), values(numbered(first, 100)))
     }
     assert.equal(fileSystem.counts.read, readsBefore)
     await log.close()

@@ -119,7 +119,7 @@ describe('opening a log', () => {
       disk.setContent(segment(3), flipped)
       const log = await open(disk)
       await assert.rejects(log.read('t', 0, 3, 1_000), { code: 'LOG_CORRUPT' }, `bit ${bit}`)
-      assert.equal((await log.read('t', 0, 0, 1)).length, 1)
+      assert.equal((await log.read('t', 0, 0, 1)).records.length, 1)
       await log.close()
     }
   })

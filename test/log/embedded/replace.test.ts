@@ -71,9 +71,9 @@ describe('replacing records', () => {
     const log = await open(makeMemoryFileSystem(), { tailBytesMax: 0 })
     await log.createTopic('t', { partitions: 1 })
     await log.append('t', 0, [secret(0), secret(1), secret(2)])
-    assert.equal((await log.read('t', 0, 0, 1)).length, 1)
+    assert.equal((await log.read('t', 0, 0, 1)).records.length, 1)
     await log.replace('t', 0, new Map([[1, erased]]))
-    assert.equal((await log.read('t', 0, 1, 1))[0]!.value, null)
+    assert.equal((await log.read('t', 0, 1, 1)).records[0]!.value, null)
   })
 
   test('keeps which batches were written together', async () => {
@@ -125,7 +125,7 @@ describe('replacing records', () => {
         const again = await open(disk.crash(() => ((kept >> (names++ % 3)) & 1) === 1))
         // Backwards, so that each read goes by the index and not by where the one before it ended.
         for (let offset = 5; offset >= 0; offset--) {
-          const [found] = await again.read('t', 0, offset, 1)
+          const [found] = (await again.read('t', 0, offset, 1)).records
           assert.equal(found!.offset, offset)
         }
         assert.equal(await again.offsetAt('t', 0, 0), 0)
@@ -251,7 +251,7 @@ async function run(plan: readonly Step[], tailBytesMax: number, segmentBytes: nu
         continue
       case 'read': {
         const from = Math.min(step.from, log.end('t', 0))
-        work.push(log.read('t', 0, from, 500).then((records) => checkRecords(records, slots)))
+        work.push(log.read('t', 0, from, 500).then(({ records }) => checkRecords(records, slots)))
         continue
       }
       case 'powerCut': {
