@@ -47,6 +47,7 @@ const mayOpenAdapters = ['app', 'cli']
 
 /** Each npm package is importable from one folder. */
 const packages: Readonly<Record<string, string>> = {
+  '@platformatic/kafka': 'src/log/kafka/',
   commander: 'src/cli/',
   'csv-parse': 'src/store/offline/csv/',
   fastify: 'src/serve/http/',
