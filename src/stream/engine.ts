@@ -386,9 +386,7 @@ export class Engine {
   }
 
   async #follow(track: Track, task: SourceTask): Promise<void> {
-    const { log } = this.#options
-    const { topic, partition } = task
-    const { signal } = track.stop
+    const [{ log }, { topic, partition }, { signal }] = [this.#options, task, track.stop]
     while (!signal.aborted && !this.#halted.has(placeOf(task))) {
       if (task.next >= this.#gate.limit(task)) {
         await this.#gate.wait()
