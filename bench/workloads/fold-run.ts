@@ -78,7 +78,7 @@ export class FoldRun {
   }
 
   read(target: string, keys: Readonly<Record<string, unknown>>, asOf: number): Vector {
-    return this.#reader.read(this.#reader.viewsOf(target), keys, { asOf })
+    return this.#reader.read(this.#reader.prepare({ service: target }), keys, { asOf })
   }
 
   #source(): StateSource {

@@ -6,11 +6,10 @@ import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
 import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
 import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
 import type { Log } from '../log/log.ts'
-import { coveredFromTheStart } from '../plan/coverage.ts'
-import { undeclared } from '../plan/find.ts'
+import { undeclared, viewsOf } from '../plan/find.ts'
 import { readForgotten } from '../plan/forgotten.ts'
 import type { Plan } from '../plan/plan.ts'
-import { type StateSource, VectorReader } from '../serve/vector-reader.ts'
+import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
 import { logHistory } from '../dataset/history.ts'
 
@@ -39,25 +38,16 @@ export type ExplainOptions = {
   readonly onRead?: (count: number) => void
 }
 
-/** For a reader that is only asked about names and keys. */
-const noStates: StateSource = {
-  state: () => null,
-  prefix: () => [],
-  historyPrefix: () => null,
-  coveredFrom: () => coveredFromTheStart,
-}
-
 /** One value of one entity, recomputed from the log with every event behind it. `view` may be a service of the view. */
 export async function explainFromLog(options: ExplainOptions): Promise<ValueExplanation> {
   const { plan, log, asOf, feature, clock = systemClock, onRead = () => undefined } = options
-  const reader = new VectorReader(plan, noStates, clock)
-  const views = reader.viewsOf(options.view)
+  const views = viewsOf(plan, options.view)
   const view = views.find(({ features }) => features.some(({ name }) => name === feature))
   if (view === undefined) {
     const declared = views.flatMap(({ features }) => features.map(({ name }) => name))
     throw undeclared(`feature of ${options.view}`, feature, declared)
   }
-  const key = reader.keyOf(view, options.keys)
+  const key = makeKeyEncoder(view)(options.keys)
   const stream = plan.streams.find(({ name }) => name === view.stream)!
   const forgotten = await readForgotten(log)
   return await explainValue({ view, feature, key, asOf, forgotten }, logHistory(stream, log, { clock }), onRead)

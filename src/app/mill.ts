@@ -13,6 +13,7 @@ import type { Plan, StreamPlan } from '../plan/plan.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
 import { differenceLines } from '../registry/difference.ts'
 import { parseInstant } from '../schema/instant.ts'
+import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
 import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
@@ -200,15 +201,16 @@ export class Mill {
     keys: KeysOf<T>,
     options: GetOptions<S> = {},
   ): Promise<Infer<T>> {
-    const views = this.reader.viewsOf(target.name)
-    const { values } = this.reader.read(views, keys as Readonly<Record<string, unknown>>, this.#vectorOptions(options))
-    const names = views.flatMap((view) => view.features.map(({ name }) => name))
+    const prepared = this.reader.prepare({ service: target.name })
+    const entities = [keys as Readonly<Record<string, unknown>>]
+    const { values } = this.reader.readRows(prepared, entities, { ...this.#vectorOptions(options), full: false })
+    const { names } = prepared.shape
     return await Promise.resolve(Object.fromEntries(names.map((name, index) => [name, values[index]])) as Infer<T>)
   }
 
   /** As `get`, with status and age of every value, by name. */
   read(target: string, keys: Readonly<Record<string, unknown>>, options: VectorOptions = {}): Vector {
-    return this.reader.read(this.reader.viewsOf(target), keys, options)
+    return this.reader.read(this.reader.prepare({ service: target }), keys, options)
   }
 
   /**
@@ -220,7 +222,7 @@ export class Mill {
     if (view === undefined) {
       throw undeclared('entity', entity, [...new Set(this.plan.views.map((one) => one.entity))])
     }
-    return await this.#engine.forget(entity, this.reader.keyOf(view, keys))
+    return await this.#engine.forget(entity, makeKeyEncoder(view)(keys))
   }
 
   get reader(): VectorReader {

@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
+import type { HistogramHandle } from '../monitor/metric-families.ts'
 import { makeMetrics, type Metrics } from '../monitor/metrics.ts'
 import type { HttpService, ReadRequest } from '../serve/http-service.ts'
-import { type HttpLogger, makeHttpServer } from '../serve/http/http-server.ts'
+import { type HttpAnswer, type HttpLogger, makeHttpServer } from '../serve/http/http-server.ts'
 import type { EngineObserver } from '../stream/engine-types.ts'
 import { makeHttpService } from './http-service.ts'
 import type { Mill } from './mill.ts'
@@ -41,13 +42,25 @@ export async function startServer({
   )
   const server = makeHttpServer(service, {
     ...(logger === undefined ? {} : { logger }),
-    observe: ({ route, status, seconds }) => metrics.httpRequest.of({ route, status }).observe(seconds),
+    observe: makeRequestObserver(metrics),
   })
   try {
     return { address: await server.listen(port, host), close: () => server.close() }
   } catch (error) {
     await server.close()
     throw new MillraceError('ADDRESS_UNUSABLE', { host, port, detail: messageOf(error) }, { cause: error })
+  }
+}
+
+/** Keeps the handle of each route and status: to find one costs more than to use it. */
+function makeRequestObserver(metrics: Metrics): (answer: HttpAnswer) => void {
+  const handles = new Map<string, Map<number, HistogramHandle>>()
+  return ({ route, status, seconds }) => {
+    let byStatus = handles.get(route)
+    if (byStatus === undefined) handles.set(route, (byStatus = new Map()))
+    let handle = byStatus.get(status)
+    if (handle === undefined) byStatus.set(status, (handle = metrics.httpRequest.of({ route, status })))
+    handle.observe(seconds)
   }
 }
 

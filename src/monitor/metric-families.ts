@@ -96,7 +96,7 @@ export class MetricFamilies {
     return {
       of: (given) => {
         const values = names.map((label) => String(given[label]))
-        const key = JSON.stringify(values)
+        const key = values.length === 1 ? values[0]! : JSON.stringify(values)
         const found = handles.get(key)
         if (found !== undefined) return found
         if (handles.size >= this.#seriesMax) {

@@ -21,18 +21,21 @@ export type FinishedView = {
   readonly ageMs: number | null
 }
 
-/**
- * Reads a key's state as of `t`. Null: the key has none. With `extra`: as if that event had been applied too. Throws
- * `AS_OF_TOO_OLD`.
- */
-export function readView(
-  view: ViewPlan,
-  state: KeyState | null,
-  t: number,
-  extra: KernelEvent | null = null,
-): FinishedView {
+/** What the kernel found in the events of a key before `t`. `newest` is the time of the last of them, -1 without one. */
+export type Found = { readonly aggregates: readonly FeatureValue[] | null; readonly newest: number; readonly t: number }
+
+/** An instant, and an event that counts as if it had been applied too. */
+export type StateRead = { readonly t: number; readonly extra: KernelEvent | null }
+
+/** Reads a key's state as of `t`. Null: the key has none. Throws `AS_OF_TOO_OLD`. */
+export function readView(view: ViewPlan, state: KeyState | null, t: number): FinishedView {
+  return finishView(view, findInState(view, state, { t, extra: null }))
+}
+
+/** What a key's state holds before an instant, not yet finished. Null: the key has none. Throws `AS_OF_TOO_OLD`. */
+export function findInState(view: ViewPlan, state: KeyState | null, { t, extra }: StateRead): Found {
   const newest = Math.max(state?.newest ?? -1, extra?.ts ?? -1)
-  if (newest < 0) return finishView(view, { aggregates: null, newest, t })
+  if (newest < 0) return { aggregates: null, newest, t }
   if (t < readableFrom(view.program, { newest })) {
     throw new MillraceError('AS_OF_TOO_OLD', {
       view: view.name,
@@ -43,15 +46,8 @@ export function readView(
   }
   const aggregates = readAggregates(view.program, state, t, extra)
   const before = state === null ? -1 : newestBefore(state, t)
-  return finishView(view, {
-    aggregates,
-    newest: extra !== null && extra.ts < t ? Math.max(before, extra.ts) : before,
-    t,
-  })
+  return { aggregates, newest: extra !== null && extra.ts < t ? Math.max(before, extra.ts) : before, t }
 }
-
-/** What the kernel found in the events of a key before `t`. `newest` is the time of the last of them, -1 without one. */
-export type Found = { readonly aggregates: readonly FeatureValue[] | null; readonly newest: number; readonly t: number }
 
 /** What the kernel found, as the view's features: the one way by which stream, serving and training finish a value. */
 export function finishValues(view: ViewPlan, { aggregates, newest, t }: Found): readonly FeatureValue[] {

@@ -1,7 +1,9 @@
-import type { FeatureValue } from '../kernel/aggregation.ts'
-import type { FeatureStatus } from '../plan/finish-view.ts'
 import type { ForgottenEntity } from '../plan/forgotten.ts'
 import type { Refusal } from '../schema/decode.ts'
+import type { RawEvent } from './added-event.ts'
+import type { EntityKeys } from './entity-key.ts'
+import type { VectorTarget } from './prepared-vector.ts'
+import type { VectorRows } from './vector-rows.ts'
 
 /**
  * What the HTTP server asks of a running millrace. Faults are thrown as `MillraceError` and answered with their code;
@@ -14,8 +16,11 @@ export interface HttpService {
    */
   ingest(stream: string, bodies: readonly Uint8Array[]): Promise<readonly IngestResult[]>
 
-  /** The features of some entities. Throws `NAME_UNDECLARED`, `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `REQUEST_MALFORMED`. */
-  read(request: ReadRequest): ReadResponse
+  /**
+   * The features of some entities, in rows that count until the next call. Throws `NAME_UNDECLARED`, `KEY_MALFORMED`,
+   * `AS_OF_TOO_OLD`, `REQUEST_MALFORMED`.
+   */
+  read(request: ReadRequest): VectorRows
 
   /** Forgets an entity; resolves when that is durable. Throws `NAME_UNDECLARED` and `KEY_MALFORMED`. */
   forget(request: ForgetRequest): Promise<ForgottenEntity>
@@ -94,40 +99,18 @@ export type IngestResult = {
 }
 
 export type ReadRequest = {
-  /** A feature service, or features written `view:feature`. */
-  readonly target: { readonly service: string } | { readonly features: readonly string[] }
-  /** Join keys of each entity, by name, as they came: not yet checked. */
-  readonly entities: readonly Readonly<Record<string, unknown>>[]
+  readonly target: VectorTarget
+  readonly entities: readonly EntityKeys[]
   /** Epoch milliseconds; `'latest'`: one past the newest applied event of each entity. Default: the clock's now. */
   readonly asOf?: number | 'latest'
   /** Read as if this event, in the bytes it came in, had just been accepted. */
-  readonly with?: { readonly stream: string; readonly event: Uint8Array }
+  readonly with?: RawEvent
   /** Whether rows carry status and age. */
   readonly full: boolean
 }
 
 /** Join keys by name, as they came: not yet checked. */
 export type ForgetRequest = { readonly entity: string; readonly keys: Readonly<Record<string, unknown>> }
-
-export type ReadResponse = {
-  /** Null when single features were asked for. */
-  readonly service: string | null
-  /** The instant of all rows; `'latest'` when each row has its own. */
-  readonly asOf: number | 'latest'
-  /** Names, in the order of the values of every row. */
-  readonly features: readonly string[]
-  /** In the order of the entities asked for. */
-  readonly rows: readonly ReadRow[]
-  /** What the values have seen: stream → next offset per partition. */
-  readonly prefix: Readonly<Record<string, readonly number[]>>
-}
-
-export type ReadRow = {
-  readonly asOf?: number
-  readonly values: readonly FeatureValue[]
-  readonly status?: readonly FeatureStatus[]
-  readonly ageMs?: readonly (number | null)[]
-}
 
 export type Health = { readonly healthy: boolean; readonly reasons: readonly string[] }
 export type Readiness = { readonly ready: boolean; readonly reasons: readonly string[] }

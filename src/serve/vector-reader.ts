@@ -1,16 +1,14 @@
 import type { Clock } from '../base/clock.ts'
-import { MillraceError } from '../base/faults.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
-import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { KeyState } from '../kernel/key-state.ts'
 import { withCoverage } from '../plan/coverage.ts'
-import { type FeatureStatus, readView } from '../plan/finish-view.ts'
-import { streamOf, viewsOf } from '../plan/find.ts'
-import { inspect } from '../plan/intake.ts'
-import type { AcceptedEvent, KeyColumn, Plan, Projected, ViewPlan } from '../plan/plan.ts'
+import { type FeatureStatus, finishValues, finishView, findInState } from '../plan/finish-view.ts'
+import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { historyPrefixName } from '../plan/stream-history.ts'
-import { describe, makeValueParser, nameOfAllowed } from '../schema/decode.ts'
-import { encodeKey, isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
+import { type AddedEvent, extrasOf, inspectAdded, type RawEvent } from './added-event.ts'
+import type { EntityKeys } from './entity-key.ts'
+import { type PreparedVector, type PreparedView, prepareVector, type VectorTarget } from './prepared-vector.ts'
+import { clearRows, makeVectorRows, type VectorRows } from './vector-rows.ts'
 
 /** Where states come from, and up to which offsets they have seen the log. */
 export type StateSource = {
@@ -25,8 +23,6 @@ export type StateSource = {
   readonly sources?: (stream: string) => readonly { readonly intake: { accepted(id: string | number): boolean } }[]
 }
 
-export type EntityKeys = Readonly<Record<string, unknown>>
-
 export type VectorOptions = {
   /** Epoch milliseconds; `'latest'`: one past the newest applied event of the keys. Default: the clock's now. */
   readonly asOf?: number | 'latest'
@@ -34,7 +30,7 @@ export type VectorOptions = {
    * An event of one of the keys that are read: values are as if it had just been accepted, by default as of one past
    * its time. One that was accepted already, by its id, counts once.
    */
-  readonly with?: { readonly stream: string; readonly event: Uint8Array }
+  readonly with?: RawEvent
 }
 
 /** The features of several views for one set of keys. */
@@ -45,14 +41,23 @@ export type Vector = {
   readonly ageMs: readonly (number | null)[]
 }
 
+/** Selections of single features that are kept prepared: there is no end of them, unlike of services. */
+const selectionsMax = 256
+
 /**
  * Answers reads: finds each view's state for the keys and finishes it as of the instant. Synchronous, so every view
- * of a vector is read at one prefix.
+ * of every vector of a request is read at one prefix.
  */
 export class VectorReader {
   readonly #plan: Plan
   readonly #source: StateSource
   readonly #clock: Clock
+  readonly #services = new Map<string, PreparedVector>()
+  readonly #selections = new Map<string, PreparedVector>()
+  readonly #rows = makeVectorRows()
+  /** Of the entity that is being read: bytes by encoder, states by view. */
+  readonly #keys: Uint8Array[] = []
+  readonly #states: (KeyState | null)[] = []
 
   constructor(plan: Plan, source: StateSource, clock: Clock) {
     this.#plan = plan
@@ -65,144 +70,112 @@ export class VectorReader {
     return this.#plan
   }
 
-  /** The views that a service, or a view by itself, stands for. Throws `NAME_UNDECLARED`. */
-  viewsOf(name: string): readonly ViewPlan[] {
-    return viewsOf(this.#plan, name)
-  }
-
-  /** Throws `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `NAME_UNDECLARED` and `REQUEST_MALFORMED`. */
-  read(views: readonly ViewPlan[], keys: EntityKeys, options: VectorOptions = {}): Vector {
-    const added = options.with === undefined ? null : this.#inspectAdded(options.with)
-    const found = views.map((view) => {
-      const key = keyOf(view, keys)
-      return { view, key, state: this.#source.state(view, key), extra: null }
-    })
-    const withAdded = added === null ? found : this.#withAdded(found, added)
-    const asOf = this.#instant(options.asOf, {
-      added,
-      newest: withAdded.map(({ state, extra }) => Math.max(state?.newest ?? -1, extra?.ts ?? -1)),
-    })
-    const values: FeatureValue[] = []
-    const status: FeatureStatus[] = []
-    const ageMs: (number | null)[] = []
-    for (const { view, state, extra } of withAdded) {
-      const from = this.#source.coveredFrom(view)
-      const finished = withCoverage(view, readView(view, state, asOf, extra), { t: asOf, coveredFrom: from })
-      values.push(...finished.values)
-      status.push(...finished.status)
-      for (let index = 0; index < finished.values.length; index++) ageMs.push(finished.ageMs)
-    }
-    return { asOf, values, status, ageMs }
-  }
-
-  /** The bytes of a key as a view has it. Throws `KEY_MALFORMED`. */
-  keyOf(view: ViewPlan, keys: EntityKeys): Uint8Array {
-    return keyOf(view, keys)
+  /** Throws `NAME_UNDECLARED`. */
+  prepare(target: VectorTarget): PreparedVector {
+    const isService = 'service' in target
+    const known = isService ? this.#services : this.#selections
+    // No name has a line break in it.
+    const name = isService ? target.service : target.features.join('\n')
+    const found = known.get(name)
+    if (found !== undefined) return found
+    const prepared = prepareVector(this.#plan, target)
+    if (!isService && known.size >= selectionsMax) known.clear()
+    known.set(name, prepared)
+    return prepared
   }
 
   /**
-   * What the states behind these views have seen: stream → next offset per partition, and under `<stream>.history`
-   * those of its history.
+   * The vectors of some entities, all of one instant and one prefix. The rows are those of the next call too: use them
+   * before it. Throws `KEY_MALFORMED`, `AS_OF_TOO_OLD`, `NAME_UNDECLARED` and `REQUEST_MALFORMED`.
    */
-  prefixOf(views: readonly ViewPlan[]): Record<string, readonly number[]> {
-    const streams = new Set(views.map(({ stream }) => stream))
-    return Object.fromEntries(
-      [...streams].flatMap((stream): [string, readonly number[]][] => {
-        const past = this.#source.historyPrefix(stream)
-        const own: [string, readonly number[]] = [stream, this.#source.prefix(stream)]
-        return past === null ? [own] : [own, [historyPrefixName(stream), past]]
-      }),
-    )
+  readRows(
+    prepared: PreparedVector,
+    entities: readonly EntityKeys[],
+    options: VectorOptions & { readonly full: boolean },
+  ): VectorRows {
+    const rows = this.#rows
+    const added = options.with === undefined ? null : this.#inspect(options.with)
+    clearRows(rows)
+    rows.shape = prepared.shape
+    rows.full = options.full
+    rows.instant = options.asOf ?? (added === null ? this.#clock.now() : added.event.ts + 1)
+    rows.prefix = this.prefixOf(prepared)
+    for (const keys of entities) this.#readOne(prepared, keys, added)
+    return rows
   }
 
-  #instant(asOf: VectorOptions['asOf'], { added, newest }: { added: Added | null; newest: readonly number[] }): number {
-    if (asOf === 'latest') return Math.max(-1, ...newest) + 1
-    if (asOf !== undefined) return asOf
-    return added === null ? this.#clock.now() : added.event.ts + 1
-  }
-
-  /** Throws `REQUEST_MALFORMED` for an event that none of the views reads, or that is of other keys in all that do. */
-  #withAdded(found: readonly Found[], added: Added): readonly Found[] {
-    const projections = found.map(({ view }) => (view.stream === added.stream ? view.project(added.event) : null))
-    if (projections.every((projected) => projected === null)) {
-      const streams = [...new Set(found.map(({ view }) => `"${view.stream}"`))].join(', ')
-      throw new MillraceError('REQUEST_MALFORMED', {
-        detail: `the event in "with" is of stream "${added.stream}", which none of the views reads`,
-        allowed: `Give an event of ${streams}, or leave "with" out.`,
-      })
+  /** One vector, with status and age. Throws as `readRows` does. */
+  read(prepared: PreparedVector, keys: EntityKeys, options: VectorOptions = {}): Vector {
+    const { asOf, values, status, ageMs } = this.readRows(prepared, [keys], { ...options, full: true })
+    const width = prepared.shape.names.length
+    return {
+      asOf: asOf[0]!,
+      values: values.slice(0, width),
+      status: status.slice(0, width),
+      ageMs: ageMs.slice(0, width),
     }
-    const isOfOther = (projected: Projected | null, { key }: Found): boolean =>
-      projected === null || (projected.outcome === 'applied' && Buffer.compare(projected.key, key) !== 0)
-    if (projections.every((projected, index) => isOfOther(projected, found[index]!))) {
-      const read = found.filter(({ view }) => view.stream === added.stream)
-      const names = [...new Set(read.flatMap(({ view }) => view.keys.map(({ name }) => name)))].join(', ')
-      throw new MillraceError('REQUEST_MALFORMED', {
-        detail: `the event in "with" has another ${names} than the keys that are read`,
-        allowed: 'Give an event of the entity that is read, or leave "with" out.',
-      })
-    }
-    if (added.known) return found
-    return found.map((one, index) => {
-      const projected = projections[index] ?? null
-      if (projected?.outcome !== 'applied' || isOfOther(projected, one)) return one
-      return { ...one, extra: projected.event }
-    })
   }
 
-  #isKnown(stream: string, id: string | number): boolean {
-    return this.#source.sources?.(stream).some(({ intake }) => intake.accepted(id)) ?? false
+  /**
+   * What the states behind a vector have seen: stream → next offset per partition, and under `<stream>.history` those
+   * of its history.
+   */
+  prefixOf({ streams }: Pick<PreparedVector, 'streams'>): Record<string, readonly number[]> {
+    const prefix: Record<string, readonly number[]> = {}
+    for (const stream of streams) {
+      prefix[stream] = this.#source.prefix(stream)
+      const past = this.#source.historyPrefix(stream)
+      if (past !== null) prefix[historyPrefixName(stream)] = past
+    }
+    return prefix
   }
 
-  #inspectAdded({ stream: name, event }: { stream: string; event: Uint8Array }): Added {
-    const stream = streamOf(this.#plan, name)
-    const inspected = inspect(stream, { value: event, timestampMs: this.#clock.now() })
-    if ('refusals' in inspected) {
-      const list = inspected.refusals.map(
-        ({ code, path, came, allowed }) => `${path} ${code}: ${came}, allowed ${allowed}`,
-      )
-      throw new MillraceError('REQUEST_MALFORMED', {
-        detail: `the event in "with" would be refused (${list.join('; ')})`,
-        allowed: `Give an event that stream "${name}" would accept.`,
-      })
+  /** Appends the vector of one entity to the rows. */
+  #readOne({ views, encoders, shape }: PreparedVector, keys: EntityKeys, added: AddedEvent | null): void {
+    const [encoded, states, rows] = [this.#keys, this.#states, this.#rows]
+    for (let index = 0; index < encoders.length; index++) encoded[index] = encoders[index]!(keys)
+    for (let index = 0; index < views.length; index++) {
+      const { view, encoder } = views[index]!
+      states[index] = this.#source.state(view, encoded[encoder]!)
     }
-    const { row, ts } = inspected
-    // Without an id it would get the next coordinates of its partition: after every event that is there.
-    const tie = stream.id === null ? Number.MAX_SAFE_INTEGER : (row[stream.id] as string | number)
-    const known = stream.id !== null && this.#isKnown(name, tie)
-    return { stream: name, event: { row, ts, tie }, known }
+    const extras =
+      added === null
+        ? null
+        : extrasOf(
+            added,
+            views.map(({ view, encoder }) => ({ view, key: encoded[encoder]! })),
+          )
+    let t = rows.instant
+    if (t === 'latest') {
+      t = 0
+      for (let index = 0; index < views.length; index++) {
+        t = Math.max(t, (states[index]?.newest ?? -1) + 1, (extras?.[index]?.ts ?? -1) + 1)
+      }
+    }
+    const start = rows.size * shape.names.length
+    for (let index = 0; index < views.length; index++) {
+      const prepared = views[index]!
+      const { view } = prepared
+      const found = findInState(view, states[index]!, { t, extra: extras?.[index] ?? null })
+      if (rows.full) {
+        const finished = withCoverage(view, finishView(view, found), { t, coveredFrom: this.#source.coveredFrom(view) })
+        put(rows.values, start, finished.values, prepared)
+        put(rows.status, start, finished.status, prepared)
+        for (const place of prepared.to) rows.ageMs[start + place] = finished.ageMs
+      } else put(rows.values, start, finishValues(view, found), prepared)
+    }
+    rows.asOf[rows.size] = t
+    rows.size += 1
+  }
+
+  #inspect(event: RawEvent): AddedEvent {
+    const isKnown = (stream: string, id: string | number): boolean =>
+      this.#source.sources?.(stream).some(({ intake }) => intake.accepted(id)) ?? false
+    return inspectAdded(event, { plan: this.#plan, clock: this.#clock, isKnown })
   }
 }
 
-/** `known`: it was accepted before, and so is in the states. */
-type Added = { readonly stream: string; readonly event: AcceptedEvent; readonly known: boolean }
-
-/** `extra`: an event that counts as if the state had it. */
-type Found = {
-  readonly view: ViewPlan
-  readonly key: Uint8Array
-  readonly state: KeyState | null
-  readonly extra: KernelEvent | null
-}
-
-function keyOf(view: ViewPlan, keys: EntityKeys): Uint8Array {
-  const values = view.keys.map((column) => keyValue(view, column, keys))
-  return encodeKey(
-    view.keys.map(({ field }) => field.kind),
-    values,
-  )
-}
-
-function keyValue(view: ViewPlan, { name, field }: KeyColumn, keys: EntityKeys): string | number | boolean {
-  const given = Object.hasOwn(keys, name) ? keys[name] : undefined
-  const fault = (came: string, allowed: string): never => {
-    throw new MillraceError('KEY_MALFORMED', { name, entity: view.entity, came, allowed })
-  }
-  if (given === undefined || given === null)
-    return fault(given === undefined ? 'missing' : 'null', nameOfAllowed(field))
-  const parsed = makeValueParser(field)(given)
-  if (typeof parsed === 'object') return fault(describe(given), nameOfAllowed(field))
-  if (typeof parsed === 'string' && !isKeyText(parsed)) {
-    return fault(`${Buffer.byteLength(parsed)} bytes long`, `at most ${keyTextBytesMax} bytes`)
-  }
-  return parsed
+/** Copies what a view gives to its places in a vector that begins at `start`. */
+function put<T>(into: T[], start: number, given: readonly T[], { from, to }: Pick<PreparedView, 'from' | 'to'>): void {
+  for (let slot = 0; slot < to.length; slot++) into[start + to[slot]!] = given[from[slot]!]!
 }

@@ -77,16 +77,23 @@ export class Tracks {
 
   /** The tasks that a plan's streams are read by. */
   served(plan: Plan): readonly SourceTask[] {
-    return plan.streams.flatMap((stream) => {
-      const building = this.#all.find((one) => one.stream.fingerprint === stream.fingerprint)
-      return (this.live(stream) ?? building)?.tasks ?? []
-    })
+    return plan.streams.flatMap((stream) => this.#serving(stream)?.tasks ?? [])
   }
 
   /** Next offset per partition of one topic of a stream that is served; null: it has none. */
   prefix(plan: Plan, stream: string, source: SourceKind): number[] | null {
-    const tasks = this.served(plan).filter((task) => task.stream.name === stream && task.source === source)
-    return tasks.length === 0 ? null : tasks.map(({ next }) => next)
+    // Asked for by every read: looks at this stream only.
+    const found = plan.streams.find(({ name }) => name === stream)
+    const offsets: number[] = []
+    for (const task of (found === undefined ? null : this.#serving(found))?.tasks ?? []) {
+      if (task.source === source) offsets.push(task.next)
+    }
+    return offsets.length === 0 ? null : offsets
+  }
+
+  /** The track that a stream of the plan that is served is read by: until there is another, the one being built. */
+  #serving(stream: StreamPlan): Track | null {
+    return this.live(stream) ?? this.#all.find((one) => one.stream.fingerprint === stream.fingerprint) ?? null
   }
 
   /** Records still to be read, by all tasks together; infinite when one that stopped is behind another. */

@@ -53,7 +53,7 @@ test('vectors and training rows of one prefix agree while a history is taken in 
     }
     const answered = (from: Mill) => {
       const { values, status } = from.read('visiting', { user: 1 }, { asOf })
-      return { values, status, prefix: from.reader.prefixOf(from.plan.views) }
+      return { values, status, prefix: from.reader.prefixOf(from.reader.prepare({ service: 'visiting' })) }
     }
     const early = answered(mill)
     assert.deepEqual(early.values, [2, 2])

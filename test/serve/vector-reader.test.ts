@@ -66,7 +66,7 @@ function readerAfter(known: Uint8Array): VectorReader {
 
 const reader = readerAfter(event({}))
 const read = (target: string, keys: object, added: object, from = 'orders') =>
-  reader.read(reader.viewsOf(target), { ...keys }, { with: { stream: from, event: event(added) } })
+  reader.read(reader.prepare({ service: target }), { ...keys }, { with: { stream: from, event: event(added) } })
 
 test('an event that was not sent yet counts for the keys that it has', () => {
   assert.deepEqual(read('both', { user: 1, shop: 3 }, { id: 'b', shop: 3 }).values, [2, 1])

@@ -91,7 +91,7 @@ export async function openProcess(plans: readonly Plan[], settings: Settings, po
     forget: (entity, key) => engine.forget(entity, key),
     read: (view, keys, read) => {
       const reader = new VectorReader(engine.plan, engine, clock)
-      return reader.read(reader.viewsOf(view), keys, read)
+      return reader.read(reader.prepare({ service: view }), keys, read)
     },
     close: async () => {
       try {

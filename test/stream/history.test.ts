@@ -82,7 +82,7 @@ async function stop({ engine, log }: Process): Promise<void> {
 /** Statuses of one user, by feature. */
 function statusOf({ plan, engine }: Process, asOf: number, userId = 1): Record<string, string> {
   const reader = new VectorReader(plan, engine, systemClock)
-  const { status } = reader.read(reader.viewsOf('by_user'), { userId }, { asOf })
+  const { status } = reader.read(reader.prepare({ service: 'by_user' }), { userId }, { asOf })
   return Object.fromEntries(plan.views[0]!.features.map(({ name }, index) => [name, status[index]!]))
 }
 
@@ -112,7 +112,8 @@ describe('a stream with a history', () => {
     await send(process, raw(0), [click('x', until - 1), click('y', until, { price: 20 }), click('z', minute(30))])
     await process.engine.caughtUp()
     const reader = new VectorReader(process.plan, process.engine, systemClock)
-    const read = (asOf: number, userId = 1) => reader.read(reader.viewsOf('by_user'), { userId }, { asOf }).values
+    const read = (asOf: number, userId = 1) =>
+      reader.read(reader.prepare({ service: 'by_user' }), { userId }, { asOf }).values
     // hour: the last hour; before: prices from 90 to 60 minutes ago; ever; the newest price.
     assert.deepEqual(read(minute(1)), [3, 0, 4, 20])
     assert.deepEqual(read(minute(31)), [4, 0, 5, 5])
@@ -120,7 +121,7 @@ describe('a stream with a history', () => {
     assert.deepEqual(read(minute(60)), [2, 11, 5, 5])
     assert.deepEqual(read(minute(60), 2), [0, 7, 1, 7])
     assert.deepEqual(statusOf(process, minute(60)), allOf('PRESENT'))
-    assert.deepEqual(reader.prefixOf(process.plan.views), {
+    assert.deepEqual(reader.prefixOf(reader.prepare({ service: 'by_user' })), {
       clicks: [3, 0],
       'clicks.history': process.engine.historyPrefix('clicks'),
     })
@@ -375,7 +376,9 @@ describe('a log whose beginning is gone', () => {
     const view = process.plan.views[0]!
     assert.equal(process.engine.coveredFrom(view), coveredFrom)
     const reader = new VectorReader(process.plan, process.engine, systemClock)
-    assert.deepEqual(reader.read([view], { userId: 1 }, { asOf: nowMs }).status, ['PRESENT'])
+    assert.deepEqual(reader.read(reader.prepare({ service: view.name }), { userId: 1 }, { asOf: nowMs }).status, [
+      'PRESENT',
+    ])
     // So far back a state answers nothing: as the log has it.
     const explainAt = async (asOf: number) => {
       const history = logHistory(process.plan.streams[0]!, process.log, { clock: systemClock })

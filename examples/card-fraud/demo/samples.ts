@@ -41,12 +41,12 @@ const recentMs = 50 * 60_000
  * 3. In one turn, so that nothing can come between: note the prefix, and read the other kinds.
  */
 export async function takeSamples(mill: Mill, feed: Feed, untilMs: number): Promise<{ set: SampleSet; sent: Batch }> {
-  const views = mill.reader.viewsOf(fraudV1.name)
+  const prepared = mill.reader.prepare({ service: fraudV1.name })
   const unsent = feed.takeUnrelated(untilMs, kindCountMax)
-  const before = mill.reader.prefixOf(views)
+  const before = mill.reader.prefixOf(prepared)
   const foretold = unsent.map((delivery) => scoreUnsent(mill, delivery))
   const sent = await feed.send(unsent)
-  const prefix = mill.reader.prefixOf(views)
+  const prefix = mill.reader.prefixOf(prepared)
   // Somebody else may send too, over HTTP: then the log is not what these vectors foretold, and they are no samples.
   const samples = isPrefixWith(before, sent, prefix) ? foretold : []
   for (const { payment } of unsent) samples.push(readAfter(mill, payment!))

@@ -1,17 +1,21 @@
 import type { Socket } from 'node:net'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
 import { eventBytesMax } from '../../schema/decode.ts'
-import type { HttpService, IngestResult } from '../http-service.ts'
-import { faultBody, faultOf, statusOf } from './answer-fault.ts'
+import type { HttpService } from '../http-service.ts'
+import { faultBody, faultOf } from './answer-fault.ts'
+import { type Answer, Answers, faultAnswer, jsonType, retryAfterSeconds } from './answers.ts'
 import { parseApplyRequest } from './apply-request.ts'
-import { parseForgetRequest, parseReadRequest } from './read-request.ts'
+import { addDirectRoutes } from './direct-routes.ts'
+import { parseForgetRequest } from './read-request.ts'
 import { parseFixRequest, parseReplayRequest } from './replay-request.ts'
-import { splitEvents } from './split-events.ts'
 
 export type HttpServerOptions = {
   readonly limits?: Partial<HttpLimits>
   readonly logger?: HttpLogger
+  /** Times answers. Default: the machine's clock. */
+  readonly clock?: Clock
   /** Told of every answer; `route` is one of `httpRoutes`, or `unknown`. */
   readonly observe?: (answer: HttpAnswer) => void
 }
@@ -44,7 +48,13 @@ export type HttpLogger = {
   error(fields: Readonly<Record<string, unknown>>, text: string): void
 }
 
-export type HttpAnswer = { readonly route: string; readonly status: number; readonly seconds: number }
+export type HttpAnswer = {
+  readonly route: string
+  readonly status: number
+  readonly seconds: number
+  /** Whether it went past the framework: `direct-routes.ts`. */
+  readonly isDirect: boolean
+}
 
 export type HttpServer = {
   /** Resolves with the address, such as `http://127.0.0.1:8080`, once connections are taken. Port 0 picks a free one. */
@@ -84,20 +94,20 @@ const limitsDefault: HttpLimits = {
   requestMsMax: 60_000,
 }
 
-const json = 'application/json; charset=utf-8'
 /** Not text/plain: a web page of anyone may send that from a visitor's browser without asking. */
 const ndjsonTypes = ['application/x-ndjson', 'application/ndjson']
-const retryAfterSeconds = 1
 
 export function makeHttpServer(service: HttpService, options: HttpServerOptions = {}): HttpServer {
   const limits = { ...limitsDefault, ...options.limits }
   const state = { draining: false, address: null as string | null }
+  const answers = new Answers(service, limits)
+  const requestId = makeRequestIds()
   const server = fastify({
     bodyLimit: limits.bodyBytesMax,
     requestTimeout: limits.requestMsMax,
     // Requests on open connections are answered by `refuseWhileDraining`, in the shape of all other faults.
     return503OnClosing: false,
-    genReqId: makeRequestIds(),
+    genReqId: requestId,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => {
       answerFault(error, request as FastifyRequest, reply as FastifyReply)
@@ -105,18 +115,22 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
     clientErrorHandler: answerBrokenRequest,
   })
 
+  /** The answer to what was thrown; logged when it is not the client's doing. */
+  function answerOfFault(error: unknown, context: { requestId: string; bodyBytesMax: number }): Answer {
+    const answer = faultAnswer(error, context)
+    const isNotReady = error instanceof MillraceError && error.code === 'SERVICE_NOT_READY'
+    if (answer.status >= 500 && !isNotReady) {
+      const { code } = faultOf(error, context)
+      options.logger?.error({ requestId: context.requestId, code, error }, 'request failed')
+    }
+    return answer
+  }
+
   function answerFault(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const bodyBytesMax = request.routeOptions?.bodyLimit ?? limits.bodyBytesMax
-    const fault = faultOf(error, { requestId: request.id, bodyBytesMax })
-    const status = statusOf(fault)
-    if (status >= 500 && fault.code !== 'SERVICE_NOT_READY') {
-      options.logger?.error({ requestId: request.id, code: fault.code, error }, 'request failed')
-    }
-    if (status === 503) reply.header('retry-after', retryAfterSeconds)
-    reply
-      .code(status)
-      .type(json)
-      .send(JSON.stringify(faultBody(fault, request.id)))
+    const given = answerOfFault(error, { requestId: request.id, bodyBytesMax })
+    if (given.status === 503) reply.header('retry-after', retryAfterSeconds)
+    send(reply, given)
   }
 
   function checkReady(): void {
@@ -142,12 +156,22 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   })
   if (options.observe !== undefined) observeAnswers(server, options.observe)
   keepRawBodies(server)
-  addIngestion(server, { service, limits, checkReady })
-  addReads(server, { service, limits, checkReady })
+  addIngestion(server, { answers, checkReady })
+  addReads(server, { answers, limits, checkReady })
   addForgetting(server, { service, limits, checkReady })
   addRegistry(server, { service, limits, checkReady })
   addReplays(server, { service, limits, checkReady })
   addProbes(server, { service, checkReady })
+  addDirectRoutes(server.server, {
+    answers,
+    limits,
+    clock: options.clock ?? systemClock,
+    isReady: () => !state.draining && service.ready().ready,
+    isDraining: () => state.draining,
+    requestId,
+    faultAnswer: answerOfFault,
+    observe: (given) => options.observe?.({ ...given, isDirect: true }),
+  })
 
   return {
     async listen(port, host) {
@@ -167,28 +191,26 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
 
 type RouteParts = { readonly service: HttpService; readonly limits: HttpLimits; readonly checkReady: () => void }
 
-function addIngestion(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+type AnswerParts = { readonly answers: Answers; readonly checkReady: () => void }
+
+function addIngestion(server: FastifyInstance, { answers, checkReady }: AnswerParts): void {
   const allowed = ['application/json', ...ndjsonTypes]
   const onRequest = readiness(checkReady)
   server.post<{ Params: { stream: string } }>('/v1/events/:stream', { onRequest }, async (request, reply) => {
     const { body, type } = rawBody(request, allowed)
-    const { stream } = request.params
-    const results = await service.ingest(
-      stream,
-      splitEvents(body, type === 'application/json' ? 'json' : 'ndjson', limits),
-    )
-    const refused = results.filter(({ refusals }) => refusals.length > 0).length
-    if (refused === 0) return answer(reply, 202, { accepted: results.length, offsets: results.map(placeOf) })
-    return answer(reply, 422, refusalBody({ stream, results, refused, requestId: request.id }))
+    const framing = type === 'application/json' ? 'json' : 'ndjson'
+    return send(reply, await answers.events({ stream: request.params.stream, body, framing, requestId: request.id }))
   })
 }
 
-function addReads(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
-  const allowed = ['application/json']
+function addReads(
+  server: FastifyInstance,
+  { answers, limits, checkReady }: AnswerParts & Pick<RouteParts, 'limits'>,
+): void {
   const settings = { onRequest: readiness(checkReady), bodyLimit: limits.readBytesMax }
   server.post('/v1/features', settings, (request, reply) => {
-    const { body } = rawBody(request, allowed)
-    answer(reply, 200, service.read(parseReadRequest(body, limits)))
+    const { body } = rawBody(request, ['application/json'])
+    send(reply, answers.features(body))
   })
 }
 
@@ -254,37 +276,11 @@ function readiness(checkReady: () => void) {
 }
 
 function answer(reply: FastifyReply, status: number, body: object): FastifyReply {
-  return reply.code(status).type(json).send(JSON.stringify(body))
+  return reply.code(status).type(jsonType).send(JSON.stringify(body))
 }
 
-function placeOf({ partition, offset }: IngestResult): { partition: number; offset: number } {
-  return { partition, offset }
-}
-
-/** All faults of all refused events, and where each event of the request lies: `offsets[index]`. */
-function refusalBody({ stream, results, refused, requestId }: Refused): object {
-  const faults = results.flatMap(({ refusals }, index) => refusals.map((refusal) => ({ index, ...refusal })))
-  const first = faults[0]!
-  const fault = new MillraceError('EVENT_REFUSED', {
-    count: refused,
-    stream,
-    index: first.index,
-    faults: `${first.path === '' ? '' : `"${first.path}" `}${first.code}: ${first.came}, allowed ${first.allowed}`,
-  })
-  return {
-    ...faultBody(fault, requestId),
-    accepted: results.length - refused,
-    refused,
-    faults,
-    offsets: results.map((result) => ({ ...placeOf(result), accepted: result.refusals.length === 0 })),
-  }
-}
-
-type Refused = {
-  readonly stream: string
-  readonly results: readonly IngestResult[]
-  readonly refused: number
-  readonly requestId: string
+function send(reply: FastifyReply, { status, body }: Answer): FastifyReply {
+  return reply.code(status).type(jsonType).send(Buffer.from(body, 'latin1'))
 }
 
 /** Bodies are kept as bytes, of whatever type; routes say which types they take. */
@@ -323,7 +319,7 @@ function observeAnswers(server: FastifyInstance, observe: (answer: HttpAnswer) =
     // HEAD is answered as GET is.
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = httpRoutes.find((one) => one === `${method} ${url}`) ?? 'unknown'
-    observe({ route, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 })
+    observe({ route, status: reply.statusCode, seconds: reply.elapsedTime / 1_000, isDirect: false })
     done()
   })
 }
@@ -339,6 +335,6 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
   const fault = new MillraceError('REQUEST_MALFORMED', { detail, allowed: 'Send a whole HTTP/1.1 request.' })
   const body = JSON.stringify(faultBody(fault, ''))
   const status = late ? '408 Request Timeout' : '400 Bad Request'
-  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: ${json}\r\ncontent-length: ${Buffer.byteLength(body)}`
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: ${jsonType}\r\ncontent-length: ${Buffer.byteLength(body)}`
   socket.end(`${head}\r\n\r\n${body}`)
 }

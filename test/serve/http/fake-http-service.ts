@@ -6,13 +6,15 @@ import type {
   HttpService,
   IngestResult,
   ReadRequest,
-  ReadResponse,
   RegistryState,
   ReplayAnswer,
   ReplayRequest,
   ReplayResult,
   VersionSummary,
 } from '../../../src/serve/http-service.ts'
+import type { VectorRows } from '../../../src/serve/vector-rows.ts'
+import type { FeatureValue } from '../../../src/kernel/aggregation.ts'
+import type { FeatureStatus } from '../../../src/plan/finish-view.ts'
 
 export const fakeVersion: VersionSummary = {
   number: 1,
@@ -54,19 +56,22 @@ export class FakeHttpService implements HttpService {
     })
   }
 
-  read(request: ReadRequest): ReadResponse {
+  read(request: ReadRequest): VectorRows {
     this.#fail()
     this.reads.push(request)
     const service = 'service' in request.target ? request.target.service : null
+    const size = request.entities.length
+    const each = <T>(values: readonly T[]): T[] => request.entities.flatMap(() => values)
     return {
-      service,
-      asOf: request.asOf ?? 1000,
-      features: ['customer_spending:payments_1d', 'customer_spending:amount_mean_30d'],
-      rows: request.entities.map(() => ({
-        values: [3, null],
-        ...(request.full ? { status: ['PRESENT', 'NULL_VALUE'], ageMs: [5, 5] } : {}),
-      })),
+      shape: { service, names: ['customer_spending:payments_1d', 'customer_spending:amount_mean_30d'], types: [] },
+      size,
+      instant: request.asOf ?? 1000,
       prefix: { payments: [7, 8] },
+      asOf: each([1000]),
+      values: each<FeatureValue>([3, null]),
+      full: request.full,
+      status: each<FeatureStatus>(['PRESENT', 'NULL_VALUE']),
+      ageMs: each([5, 5]),
     }
   }
 

@@ -151,7 +151,7 @@ describe('POST /v1/features', () => {
       service: 'fraud_v1',
       asOf: 1000,
       features: ['customer_spending:payments_1d', 'customer_spending:amount_mean_30d'],
-      rows: [1, 2].map(() => ({ values: [3, null], status: ['PRESENT', 'NULL_VALUE'], ageMs: [5, 5] })),
+      rows: [1, 2].map(() => ({ asOf: 1000, values: [3, null], status: ['PRESENT', 'NULL_VALUE'], ageMs: [5, 5] })),
       prefix: { payments: [7, 8] },
     })
     assert.deepEqual(service.reads, [
@@ -161,7 +161,7 @@ describe('POST /v1/features', () => {
 
   test('answers values only when that is asked for', async () => {
     const { body: answer } = await post('/v1/features', '{"service":"s","entities":[{}],"full":false}')
-    assert.deepEqual(answer['rows'], [{ values: [3, null] }])
+    assert.deepEqual(answer['rows'], [{ asOf: 1000, values: [3, null] }])
   })
 
   test('says what came and what is allowed of a malformed request', async () => {

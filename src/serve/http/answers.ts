@@ -1,0 +1,85 @@
+import { MillraceError } from '../../base/faults.ts'
+import type { HttpService, IngestResult } from '../http-service.ts'
+import { VectorJson } from '../vector-json.ts'
+import { faultBody, faultOf, statusOf } from './answer-fault.ts'
+import { parseReadRequest, type ReadLimits } from './read-request.ts'
+import { type EventLimits, splitEvents } from './split-events.ts'
+
+/** What is said to a request, whoever carries it to the client. */
+export type Answer = {
+  readonly status: number
+  /** One character per byte, to be sent as latin1. */
+  readonly body: string
+}
+
+export const jsonType = 'application/json; charset=utf-8'
+export const retryAfterSeconds = 1
+
+export type EventsRequest = {
+  readonly stream: string
+  readonly body: Uint8Array
+  readonly framing: 'json' | 'ndjson'
+  readonly requestId: string
+}
+
+/** Answers the two requests that come often: events and reads. They throw and reject where the service does. */
+export class Answers {
+  readonly #service: HttpService
+  readonly #limits: ReadLimits & EventLimits
+  readonly #json = new VectorJson()
+
+  constructor(service: HttpService, limits: ReadLimits & EventLimits) {
+    this.#service = service
+    this.#limits = limits
+  }
+
+  features(body: Uint8Array): Answer {
+    return { status: 200, body: this.#json.write(this.#service.read(parseReadRequest(body, this.#limits))) }
+  }
+
+  async events({ stream, body, framing, requestId }: EventsRequest): Promise<Answer> {
+    const results = await this.#service.ingest(stream, splitEvents(body, framing, this.#limits))
+    const refused = results.filter(({ refusals }) => refusals.length > 0).length
+    if (refused === 0) return answerOf(202, { accepted: results.length, offsets: results.map(placeOf) })
+    return answerOf(422, refusalBody({ stream, results, refused, requestId }))
+  }
+}
+
+export function faultAnswer(error: unknown, context: Parameters<typeof faultOf>[1]): Answer {
+  const fault = faultOf(error, context)
+  return answerOf(statusOf(fault), faultBody(fault, context.requestId))
+}
+
+function answerOf(status: number, body: object): Answer {
+  return { status, body: Buffer.from(JSON.stringify(body)).toString('latin1') }
+}
+
+function placeOf({ partition, offset }: IngestResult): { partition: number; offset: number } {
+  return { partition, offset }
+}
+
+type Refused = {
+  readonly stream: string
+  readonly results: readonly IngestResult[]
+  readonly refused: number
+  readonly requestId: string
+}
+
+/** All faults of all refused events, and where each event of the request lies: `offsets[index]`. */
+function refusalBody({ stream, results, refused, requestId }: Refused): object {
+  const faults = results.flatMap(({ refusals }, index) => refusals.map((refusal) => ({ index, ...refusal })))
+  const first = faults[0]!
+  const fault = new MillraceError('EVENT_REFUSED', {
+    count: refused,
+    stream,
+    index: first.index,
+    faults: `${first.path === '' ? '' : `"${first.path}" `}${first.code}: ${first.came}, allowed ${first.allowed}`,
+  })
+  return {
+    ...faultBody(fault, requestId),
+    accepted: results.length - refused,
+    refused,
+    faults,
+    offsets: results.map((result) => ({ ...placeOf(result), accepted: result.refusals.length === 0 })),
+  }
+}
