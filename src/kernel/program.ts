@@ -1,4 +1,4 @@
-import type { Aggregation, ColumnType } from './aggregation.ts'
+import type { Aggregation, AggregationSpec, ColumnType } from './aggregation.ts'
 
 /**
  * What the kernel needs of a feature view, compiled by the plan: which columns of an event are kept, and what is
@@ -29,6 +29,8 @@ export type WindowProgram = {
 }
 
 export type AggregateProgram = {
+  /** What `aggregation` was made from. */
+  readonly spec: AggregationSpec
   readonly aggregation: Aggregation
   /** Column of the input; null when the aggregation counts events. */
   readonly input: number | null

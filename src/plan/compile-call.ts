@@ -20,6 +20,8 @@ export type ProgramColumn = {
   readonly type: ColumnType
   readonly evaluate: Evaluator<Row>
   readonly computed: boolean
+  /** Row index of the field that it is; null when computed. */
+  readonly field: number | null
 }
 
 /** Gathers the columns, windows and aggregates of a view; what two features share is there once. */
@@ -43,7 +45,8 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
     column(tree, type) {
       const key = canonicalJson(tree)
       if (!columns.has(key)) {
-        columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf), computed: tree.op !== 'field' })
+        const field = tree.op === 'field' ? Object.keys(stream.fields).indexOf(tree.name) : null
+        columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf), computed: field === null, field })
       }
       return [...columns.keys()].indexOf(key)
     },
@@ -95,6 +98,7 @@ export function compileCall(call: AggregateCall, context: Context): { slot: numb
   if (spec === null) return null
   const slot = builder.aggregate(callKey(call), () => ({
     aggregate: {
+      spec,
       aggregation: makeAggregation(spec),
       input: call.input === null ? null : builder.column(call.input, input!),
       filter: call.filter === null ? null : builder.column(call.filter, { kind: 'boolean' }),

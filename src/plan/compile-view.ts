@@ -182,7 +182,13 @@ function compileFeature(
     const slot = leaf.op === 'aggregate' ? slots.get(canonicalJson(leaf.call))! : 0
     return (values) => values[slot]!
   })
-  const plan = { name, ...type, text: expressionText(tree), aggregates: [...new Set(slots.values())] }
+  const plan = {
+    name,
+    ...type,
+    text: expressionText(tree),
+    aggregates: [...new Set(slots.values())],
+    slot: pushed.op === 'aggregate' ? slots.get(canonicalJson(pushed.call))! : null,
+  }
   return { plan, evaluate }
 }
 
@@ -211,6 +217,7 @@ function makeProjection(view: FeatureView, { keys, where, columns }: ProjectionP
     columns: columns.map(({ evaluate, computed }) =>
       computed ? (row: Row) => bounded(evaluate(row)) : (evaluate as (row: Row) => ColumnValue),
     ),
+    fields: columns.map(({ field }) => field),
   }
 }
 

@@ -65,6 +65,7 @@ export function finishView(view: ViewPlan, found: Found): FinishedView {
   return { values, status: values.map((value) => (value === null ? 'NULL_VALUE' : 'PRESENT')), ageMs }
 }
 
-function isTooOld({ ttlMs }: ViewPlan, ageMs: number): boolean {
+/** Whether the newest event is older than the ttl: then the view reads as without events. */
+export function isTooOld({ ttlMs }: ViewPlan, ageMs: number): boolean {
   return ttlMs !== null && ageMs > ttlMs
 }

@@ -115,6 +115,8 @@ export type Projection = {
   /** Only rows for which this is true; null: all. */
   readonly where: ((row: Row) => unknown) | null
   readonly columns: readonly ((row: Row) => ColumnValue)[]
+  /** Row index of each column that is a field as it stands; null for one that is computed. */
+  readonly fields: readonly (number | null)[]
 }
 
 export type KeyColumn = {
@@ -133,6 +135,8 @@ export type FeaturePlan = {
   readonly text: string
   /** The aggregates it is made of, as indexes into the program. */
   readonly aggregates: readonly number[]
+  /** The aggregate whose value it is as it stands; null when it is computed. */
+  readonly slot: number | null
 }
 
 export type ServicePlan = { readonly name: string; readonly views: readonly ViewPlan[] }

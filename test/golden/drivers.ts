@@ -2,12 +2,12 @@ import { MillraceError } from '../../src/base/faults.ts'
 import { insertEvent, makeEventColumns } from '../../src/kernel/event-columns.ts'
 import { applyEvent, type KeyState, makeKeyState } from '../../src/kernel/key-state.ts'
 import { decodeState, encodeState } from '../../src/kernel/state-codec.ts'
-import { Sweep } from '../../src/kernel/sweep.ts'
 import { type FinishedView, finishView, readView } from '../../src/plan/finish-view.ts'
 import { Intake, type SourceRecord } from '../../src/plan/intake.ts'
 import type { AcceptedEvent, Plan, ViewPlan } from '../../src/plan/plan.ts'
 import { makeValueParser } from '../../src/schema/decode.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
+import { sweptReads } from '../kernel/swept.ts'
 
 export type GoldenRecord = SourceRecord & { readonly partition: number }
 export type GoldenRead = { readonly key: Uint8Array; readonly t: number }
@@ -66,9 +66,8 @@ const swept: Driver = {
           insertEvent(columns, projected.event)
         }
         // Slides there in small steps, so that events are removed and not only added.
-        const sweep = new Sweep(view.program, columns)
-        for (const step of [30, 20, 12, 8, 5, 3, 2, 1]) sweep.read(t - step)
-        return finishView(view, { aggregates: sweep.read(t), newest: sweep.newestBefore, t })
+        const instants = [30, 20, 12, 8, 5, 3, 2, 1, 0].map((step) => t - step)
+        return finishView(view, sweptReads(view.program, columns, instants).at(-1)!)
       },
     }
   },

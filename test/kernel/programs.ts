@@ -18,6 +18,7 @@ export function makeProgram({ columns, windows, slots, horizonMs }: Parts): View
   const aggregates = slots.map(({ spec, window, filter }): AggregateProgram => {
     const input = spec.name === 'count' ? null : 0
     return {
+      spec,
       aggregation: makeAggregation(spec),
       input,
       filter: filter ?? null,

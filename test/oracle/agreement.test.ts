@@ -12,7 +12,6 @@ import type { FeatureValue } from '../../src/kernel/aggregation.ts'
 import { insertEvent, type KernelEvent, makeEventColumns } from '../../src/kernel/event-columns.ts'
 import { applyEvent, type KeyState, makeKeyState, readableFrom } from '../../src/kernel/key-state.ts'
 import { decodeState, encodeState } from '../../src/kernel/state-codec.ts'
-import { Sweep } from '../../src/kernel/sweep.ts'
 import type { SeenIds } from '../../src/kernel/verdict.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { type FinishedView, finishView, readView } from '../../src/plan/finish-view.ts'
@@ -20,6 +19,7 @@ import { Intake, type RememberedId } from '../../src/plan/intake.ts'
 import type { AcceptedEvent, StreamPlan, ViewPlan } from '../../src/plan/plan.ts'
 import type { ValueType } from '../../src/schema/value-type.ts'
 import { lawOptions } from '../base/law-options.ts'
+import { sweptReads } from '../kernel/swept.ts'
 import { type Scenario, scenario } from './arbitraries.ts'
 import {
   naiveEvents,
@@ -154,14 +154,13 @@ function checkSwept({ view, definition, made }: Subject, pairs: readonly Pair[])
   for (const [, { events, naive }] of eventsByKey(view, definition, pairs)) {
     const columns = makeEventColumns(view.program.columns.length, view.program.keepsTies)
     for (const event of events) insertEvent(columns, event)
-    const sweep = new Sweep(view.program, columns)
     const expected = naiveEvents(definition, accepted, naive as never)
     // Just after each event as well, as a training set with one row per event asks for.
     const after = expected.slice(0, 16).map(({ ts }) => ts + 1)
-    for (const t of [...made.instants, ...after].sort((a, b) => a - b)) {
-      const aggregates = sweep.read(t)
-      const finished = finishView(view, { aggregates, newest: sweep.newestBefore, t })
-      assertSame(finished, naiveHistory(definition, expected, t), { view, t, path: 'swept' })
+    const instants = [...made.instants, ...after].sort((a, b) => a - b)
+    for (const swept of sweptReads(view.program, columns, instants)) {
+      const { t } = swept
+      assertSame(finishView(view, swept), naiveHistory(definition, expected, t), { view, t, path: 'swept' })
     }
   }
 }

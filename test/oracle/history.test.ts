@@ -10,13 +10,13 @@ import { MillraceError } from '../../src/base/faults.ts'
 import type { FeatureView } from '../../src/definition/feature-view.ts'
 import { insertEvent, type KernelEvent, makeEventColumns } from '../../src/kernel/event-columns.ts'
 import { applyEvent, makeKeyState } from '../../src/kernel/key-state.ts'
-import { Sweep } from '../../src/kernel/sweep.ts'
 import type { SeenIds } from '../../src/kernel/verdict.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { type FinishedView, finishView, readView } from '../../src/plan/finish-view.ts'
 import { Intake, type RememberedId } from '../../src/plan/intake.ts'
 import type { AcceptedEvent, StreamPlan, ViewPlan } from '../../src/plan/plan.ts'
 import { lawOptions } from '../base/law-options.ts'
+import { sweptReads } from '../kernel/swept.ts'
 import { type Scenario, scenario } from './arbitraries.ts'
 import {
   historyPartition,
@@ -144,15 +144,14 @@ function checkView(
     for (const event of own.toReversed()) applyEvent(view.program, state, event)
     const columns = makeEventColumns(view.program.columns.length, view.program.keepsTies)
     for (const event of own) insertEvent(columns, event)
-    const sweep = new Sweep(view.program, columns)
-    for (const t of [...made.instants, state.newest + 1].sort((a, b) => a - b)) {
+    const instants = [...made.instants, state.newest + 1].sort((a, b) => a - b)
+    for (const swept of sweptReads(view.program, columns, instants)) {
+      const { t } = swept
       assertSame(
         readOr(() => readView(view, state, t)),
         naiveRead(definition, expected, t),
       )
-      const aggregates = sweep.read(t)
-      const finished = finishView(view, { aggregates, newest: sweep.newestBefore, t })
-      assertSame(finished, naiveHistory(definition, expected, t))
+      assertSame(finishView(view, swept), naiveHistory(definition, expected, t))
     }
   }
 }
