@@ -1,11 +1,13 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import { sha256OfFile } from '../base/hash.ts'
 import { fileHistory, type History, type HistorySummary, logHistory } from '../dataset/history.ts'
-import { readSpine } from '../dataset/spine.ts'
-import { buildTrainingSet, type Progress, type TrainingSet, writeTrainingSet } from '../dataset/training-set.ts'
+import { MemoryBudget } from '../dataset/partitions/segment-store.ts'
+import { makeInlineSweeper } from '../dataset/partitions/sweeper.ts'
+import { buildTrainingSet, type Progress, type TrainingSummary } from '../dataset/training-set.ts'
 import type { Log } from '../log/log.ts'
 import { viewsOf } from '../plan/find.ts'
 import { Forgotten, readForgotten } from '../plan/forgotten.ts'
@@ -28,6 +30,8 @@ export type TrainOptions = {
   readonly history: FileHistories | LogHistories
   /** Parquet or CSV; the manifest is written beside it as `<output>.manifest.json`. */
   readonly output: string
+  /** Bytes of events, rows and values held in memory; what exceeds them goes to files. Default: a quarter of the machine's. */
+  readonly memory?: number
   readonly clock?: Clock
   readonly onProgress?: (progress: Progress) => void
 }
@@ -58,7 +62,7 @@ export type Manifest = {
   readonly features: readonly { readonly name: string; readonly view: string; readonly text: string }[]
   readonly spine: FileSummary
   readonly history: readonly (HistorySummary & { readonly files: readonly FileSummary[] | null })[]
-  readonly views: TrainingSet['views']
+  readonly views: TrainingSummary['views']
   readonly output: FileSummary
   readonly createdAt: string
 }
@@ -76,15 +80,24 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   }
   const { histories, files } = await openHistories(options, views)
   await onProgress({ phase: 'reading the spine', done: 0, total: null })
-  const spine = await readSpine(await openTableReader(options.spine), { path: options.spine, at, views })
+  const spine = { path: options.spine, table: await openTableReader(options.spine), at }
   // Files are no part of the log: whoever forgets an entity takes it out of them too.
   const forgotten = 'log' in options.history ? await readForgotten(options.history.log) : new Forgotten()
-  const set = await buildTrainingSet({ views, spine, histories, forgotten, inclusive, onProgress })
-  const writer = await openTableWriter(
-    output,
-    set.columns.map(({ column }) => column),
-  )
-  await writeTrainingSet(set, writer, (done) => onProgress({ phase: 'writing', done, total: spine.rows }))
+  const folder = `${output}.parts`
+  await mkdir(folder, { recursive: true })
+  const set = await buildTrainingSet({
+    views,
+    spine,
+    histories,
+    forgotten,
+    inclusive,
+    budget: new MemoryBudget(options.memory ?? totalmem() / 4, false),
+    folder,
+    sweeper: makeInlineSweeper(views),
+    openWriter: (columns) => openTableWriter(output, columns),
+    onProgress,
+  })
+  await rm(folder, { recursive: true })
 
   const manifest: Manifest = {
     version: 1,
@@ -94,12 +107,12 @@ export async function train(options: TrainOptions): Promise<Manifest> {
     bound: inclusive ? 'ts <= instant' : 'ts < instant',
     at,
     features: views.flatMap((view) => view.features.map(({ name, text }) => ({ name, view: view.name, text }))),
-    spine: await summarise(options.spine, spine.rows),
+    spine: await summarise(options.spine, set.rows),
     history: await Promise.all(
       set.histories.map(async (history) => ({ ...history, files: await summariseAll(files.get(history.stream)) })),
     ),
     views: set.views,
-    output: await summarise(output, spine.rows),
+    output: await summarise(output, set.rows),
     createdAt: new Date(clock.now()).toISOString(),
   }
   await writeFile(`${output}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`)
@@ -118,7 +131,7 @@ function refuseOverwriting({ spine, history, output }: TrainOptions): void {
 }
 
 type Histories = {
-  readonly histories: ReadonlyMap<string, History>
+  readonly histories: readonly { readonly stream: StreamPlan; readonly history: History }[]
   readonly files: ReadonlyMap<string, readonly { path: string; rows: number | null }[]>
 }
 
@@ -126,11 +139,11 @@ async function openHistories(
   { plan, history, clock = systemClock }: TrainOptions,
   views: readonly ViewPlan[],
 ): Promise<Histories> {
-  const histories = new Map<string, History>()
+  const histories: { readonly stream: StreamPlan; readonly history: History }[] = []
   const files = new Map<string, { path: string; rows: number | null }[]>()
   for (const stream of plan.streams.filter(({ name }) => views.some((view) => view.stream === name))) {
     if ('log' in history) {
-      histories.set(stream.name, openLogHistory(stream, history, clock))
+      histories.push({ stream, history: openLogHistory(stream, history, clock) })
       continue
     }
     const paths = history.files[stream.name] ?? []
@@ -141,7 +154,7 @@ async function openHistories(
       })
     }
     const tables = await Promise.all(paths.map(async (path) => ({ path, table: await openTableReader(path) })))
-    histories.set(stream.name, fileHistory(stream, tables))
+    histories.push({ stream, history: fileHistory(stream, tables) })
     files.set(
       stream.name,
       tables.map(({ path, table }) => ({ path, rows: table.rowCount })),

@@ -418,6 +418,12 @@ export const faults = {
     message: 'could not write {file}: {detail}',
     hint: 'Nothing appeared under that name; what was written so far is beside it, ending in .partial. Check the folder, the disk space and the permissions, then write it again.',
   },
+  SPILL_FAILED: {
+    kind: 'external',
+    retry: 'never',
+    message: 'could not use {file}, where a training set keeps what exceeds its memory: {detail}',
+    hint: 'Check the folder and the disk space, or give it more memory. If it says that bytes were changed, remove the folder: it is made anew.',
+  },
   FILE_VALUE_REFUSED: {
     kind: 'user',
     retry: 'never',

@@ -4,10 +4,13 @@ import type { Log } from '../log/log.ts'
 import { coveredFrom, coveredFromTheStart, firstRetained } from '../plan/coverage.ts'
 import { Intake, type SourceKind } from '../plan/intake.ts'
 import type { AcceptedEvent, StreamPlan } from '../plan/plan.ts'
-import type { RowValue } from '../schema/decode.ts'
 import { pathOf } from '../schema/field.ts'
-import type { TableReader, TableValue } from '../store/offline/table-file.ts'
-import { type FileValueParser, makeFileValueParser } from './file-values.ts'
+import type { TableBatch, TableReader } from '../store/offline/table-file.ts'
+import { parseFileColumn } from './file-values.ts'
+import { IdSet } from './id-set.ts'
+import { rowValue } from './partitions/key-column.ts'
+import { columnKind } from './partitions/partition-layout.ts'
+import { type BatchColumn, type ColumnKind, makeColumn } from './partitions/row-batch.ts'
 
 /** The past of one stream, as accepted events. */
 export type History = {
@@ -21,6 +24,21 @@ export type History = {
     accept: (event: AcceptedEvent, source: Coordinates) => void,
     onRead: (count: number) => void,
   ): Promise<HistorySummary>
+  /** The same, many at once, where the source has them in columns. */
+  readBatches?(accept: (batch: AcceptedBatch) => void, onRead: (count: number) => void): Promise<HistorySummary>
+}
+
+/** Rows of a file as events, in columns. */
+export type AcceptedBatch = {
+  readonly rows: number
+  /** By field of the stream. */
+  readonly columns: readonly BatchColumn[]
+  readonly ts: Float64Array
+  readonly ties: BatchColumn
+  /** The rows that are accepted; null: all of them. */
+  readonly accepted: Int32Array | null
+  /** Where the batch lies: its rows count from `firstRow` on, which counts from 1. */
+  readonly place: { readonly path: string; readonly firstRow: number }
 }
 
 /** Where an event lies: partition and offset of its topic, or file and row (from 1). */
@@ -64,76 +82,80 @@ type Counts = {
   readonly refused: number
 }
 
+export type HistoryFile = { readonly path: string; readonly table: TableReader }
+
 /** Reads files: every distinct id is accepted, the first row of an id wins, a value that does not fit is a fault. */
-export function fileHistory(stream: StreamPlan, files: readonly { path: string; table: TableReader }[]): History {
-  const names = Object.keys(stream.fields)
+export function fileHistory(stream: StreamPlan, files: readonly HistoryFile[]): History {
   const rowCounts = files.map(({ table }) => table.rowCount)
+  const kinds = Object.values(stream.fields).map(({ kind }) => kind)
+  const readBatches: NonNullable<History['readBatches']> = async (accept, onRead) => {
+    const counts = { records: 0, accepted: 0, duplicate: 0 }
+    const seen = stream.id === null ? null : new IdSet()
+    for (const { path, table } of files) {
+      const columns = columnsOf(stream, table, path)
+      const recordsBefore = counts.records
+      for await (const batch of table.read(columns.filter((column) => column !== null))) {
+        const place = { path, firstRow: counts.records - recordsBefore + 1 }
+        const parsed = parseColumns(stream, { table, columns, batch, place })
+        const accepted = seen === null ? null : seen.addAll(parsed[stream.id!]!, batch.rows)
+        const ties = stream.id === null ? countingFrom(counts.records + 1, batch.rows) : parsed[stream.id]!
+        counts.records += batch.rows
+        counts.accepted += accepted?.length ?? batch.rows
+        counts.duplicate += batch.rows - (accepted?.length ?? batch.rows)
+        accept({ rows: batch.rows, columns: parsed, ts: parsed[stream.time] as Float64Array, ties, accepted, place })
+        onRead(counts.records)
+      }
+    }
+    const none = { conflicts: null, late: 0, refused: 0, prefix: null, imported: null, coveredFromMs: null }
+    return { stream: stream.name, arrival: 'unknown', ...counts, ...none }
+  }
   return {
     size: rowCounts.includes(null) ? null : rowCounts.reduce<number>((sum, count) => sum + (count ?? 0), 0),
-    async read(accept, onRead) {
-      const counts = { records: 0, accepted: 0, duplicate: 0 }
-      const seen = new Set<RowValue>()
-      for (const { path, table } of files) {
-        const columns = columnsOf(stream, table, path)
-        const recordsBefore = counts.records
-        const source = { place: path, partition: 0, offset: 0 }
-        const parsers = names.map((name, index) =>
-          makeFileValueParser(stream.fields[name]!, table.instants.has(columns[index] ?? '')),
-        )
-        for await (const batch of table.read(columns.filter((column) => column !== null))) {
-          let next = 0
-          const parsed = columns.map((column, field) => {
-            if (column === null) return null
-            const place = { file: path, column, firstRow: counts.records - recordsBefore + 1 }
-            return parseColumn(batch.columns[next++]!, parsers[field]!, place)
-          })
-          for (let index = 0; index < batch.rows; index++) {
-            const row: RowValue[] = []
-            for (let field = 0; field < parsed.length; field++) row.push(parsed[field]?.[index] ?? null)
-            counts.records += 1
-            const id = stream.id === null ? null : row[stream.id]!
-            if (id !== null && seen.size === seen.add(compactId(id)).size) {
-              counts.duplicate += 1
-              continue
-            }
-            counts.accepted += 1
-            const tie = id === null ? counts.records : (id as string | number)
-            source.offset = counts.records - recordsBefore
-            accept({ row, ts: Number(row[stream.time]), tie }, source)
-          }
-          onRead(counts.records)
+    readBatches,
+    read: (accept, onRead) =>
+      readBatches(({ rows, columns, ts, ties, accepted, place: { path: place, firstRow } }) => {
+        const source = { place, partition: 0, offset: 0 }
+        for (let index = 0; index < (accepted?.length ?? rows); index++) {
+          const at = accepted === null ? index : accepted[index]!
+          source.offset = firstRow + at
+          const row = kinds.map((kind, field) => rowValue(kind, columns[field]!, at))
+          accept({ row, ts: ts[at]!, tie: ties[at]! }, source)
         }
-      }
-      const none = { conflicts: null, late: 0, refused: 0, prefix: null, imported: null, coveredFromMs: null }
-      return { stream: stream.name, arrival: 'unknown', ...counts, ...none }
-    },
+      }, onRead),
   }
 }
 
-/**
- * An id for a set of millions: text that is the plain form of a whole number as that number, which takes no memory of
- * its own. Ids of one stream are all text or all numbers, so two ids that differ still do.
- */
-function compactId(id: RowValue): RowValue {
-  if (typeof id !== 'string' || id.length > 15) return id
-  const number = Number(id)
-  return String(number) === id && Number.isSafeInteger(number) ? number : id
+function countingFrom(first: number, count: number): Float64Array {
+  const numbers = new Float64Array(count)
+  for (let index = 0; index < count; index++) numbers[index] = first + index
+  return numbers
 }
 
-type Place = { readonly file: string; readonly column: string; readonly firstRow: number }
+type FileBatch = {
+  readonly table: TableReader
+  /** The file's column of each field; null: it has none. */
+  readonly columns: readonly (string | null)[]
+  readonly batch: TableBatch
+  readonly place: { readonly path: string; readonly firstRow: number }
+}
 
-/** A column at a time: the parser of one field stays in one loop. */
-function parseColumn(values: readonly TableValue[], parse: FileValueParser, place: Place): RowValue[] {
-  const parsed: RowValue[] = []
-  for (let index = 0; index < values.length; index++) {
-    const value = parse(values[index]!)
-    if (value !== null && typeof value === 'object') {
-      const { file, column, firstRow } = place
-      throw new MillraceError('FILE_VALUE_REFUSED', { file, row: firstRow + index, column, ...value })
-    }
-    parsed.push(value)
-  }
-  return parsed
+function parseColumns(stream: StreamPlan, { table, columns, batch, place }: FileBatch): BatchColumn[] {
+  let next = 0
+  return Object.values(stream.fields).map((field, index): BatchColumn => {
+    const column = columns[index]!
+    if (column === null) return nullColumn(columnKind(field.kind), batch.rows)
+    const { path: file, firstRow } = place
+    return parseFileColumn(batch.columns[next++]!, {
+      field,
+      holdsInstants: table.instants.has(column),
+      place: { file, column, firstRow },
+    })
+  })
+}
+
+function nullColumn(kind: ColumnKind, rows: number): BatchColumn {
+  const column = makeColumn(kind, rows)
+  return column instanceof Float64Array ? column.fill(Number.NaN) : column
 }
 
 /** The file's column for each field: by the field's name, else by its path; null for an optional one that is absent. */

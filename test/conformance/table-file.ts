@@ -104,7 +104,9 @@ export function describeTableFile(adapter: TableFileAdapter): void {
         reader.columns,
         columns.map(({ name }) => name),
       )
-      const expected = tableOf(rows).columns.map((values, c) => (typed ? values : values.map(asText(columns[c]!))))
+      const expected = tableOf(rows).columns.map((values, c) =>
+        typed ? values : Array.from<TableValue, TableValue>(values, asText(columns[c]!)),
+      )
       assert.deepEqual(await readAll(reader), expected)
     })
 

@@ -56,7 +56,16 @@ test('values slide with the instant, one millisecond at a time', () => {
       [108, null, true],
       [112, 4, false],
     ],
-    ...[100, 101, 106, 110, 111, 113, 114, 116, 123, 124],
+    100,
+    101,
+    106,
+    110,
+    111,
+    113,
+    114,
+    116,
+    123,
+    124,
   )
   assert.deepEqual(
     reads.map(({ t, aggregates, newest }) => [t, ...aggregates, newest]),
@@ -96,7 +105,10 @@ test('what was added and removed leaves no trace: sums are exact', () => {
       [102, 0.2, true],
       [103, -huge, true],
     ],
-    ...[104, 111, 112, 114],
+    104,
+    111,
+    112,
+    114,
   )
   assert.deepEqual(
     reads.map(({ aggregates }) => aggregates[0]),
@@ -111,7 +123,9 @@ test('a leap over everything starts afresh', () => {
       [101, 2, true],
       [500, 3, true],
     ],
-    ...[102, 501, 10_000],
+    102,
+    501,
+    10_000,
   )
   assert.deepEqual(aggregatesOf(reads), [
     [3, 2, 0, 2],

@@ -36,7 +36,12 @@ class NumberNames {
   readonly #table: NumberTable
 
   constructor(spine: readonly Segment[]) {
-    this.#table = new NumberTable(Math.min(100_000, spine.reduce((sum, { rows }) => sum + rows, 0)))
+    this.#table = new NumberTable(
+      Math.min(
+        100_000,
+        spine.reduce((sum, { rows }) => sum + rows, 0),
+      ),
+    )
   }
 
   get size(): number {

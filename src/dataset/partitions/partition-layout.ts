@@ -22,7 +22,9 @@ export function spineKinds(view: Pick<ViewPlan, 'keys'>): ColumnKind[] {
 export function resultKinds(view: ViewPlan): ColumnKind[] {
   return [
     'number',
-    ...view.features.map(({ type }): ColumnKind => (type.kind === 'string' || type.kind === 'list' ? 'text' : 'number')),
+    ...view.features.map(
+      ({ type }): ColumnKind => (type.kind === 'string' || type.kind === 'list' ? 'text' : 'number'),
+    ),
   ]
 }
 

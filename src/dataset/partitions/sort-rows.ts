@@ -44,7 +44,7 @@ function orderByTime(times: Float64Array): Int32Array {
     if (times[row]! < least) least = times[row]!
     if (times[row]! > greatest) greatest = times[row]!
   }
-  let order: Int32Array = Int32Array.from(times, (_, row) => row)
+  let order = Int32Array.from(times, (_, row) => row)
   let other = new Int32Array(times.length)
   const digits = new Uint16Array(times.length)
   for (let unit = 1; unit <= greatest - least; unit *= 2 ** digitBits) {

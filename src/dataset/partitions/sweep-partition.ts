@@ -39,7 +39,10 @@ export function sweepPartition(view: ViewPlan, { events, spine, plusMs, coveredF
   if (tied === 1) sortTies(sorted, ts, tieOrder(events))
   const input: SweepInput = {
     ts: gather(ts, sorted.order),
-    columns: view.program.columns.map((_, column) => gatherColumn(events, 2 + tied + column, sorted)),
+    columns: view.program.columns.map(({ kind }, column) => {
+      const gathered = kind === 'string' ? gatherTexts : gatherNumbers
+      return gathered(events, 2 + tied + column, sorted)
+    }),
     eventStarts: sorted.starts,
     instants: gather(instants, reads.order),
     readStarts: reads.starts,
@@ -83,10 +86,11 @@ function gather(values: Float64Array, order: Int32Array): Float64Array {
   return gathered
 }
 
-function gatherColumn(segments: readonly Segment[], column: number, { order }: SortedRows): SweepColumn {
-  if (segments[0]?.columns[column]?.kind !== 'text') {
-    return { values: gather(joined(segments, column), order), texts: null }
-  }
+function gatherNumbers(segments: readonly Segment[], column: number, { order }: SortedRows): SweepColumn {
+  return { values: gather(joined(segments, column), order), texts: null }
+}
+
+function gatherTexts(segments: readonly Segment[], column: number, { order }: SortedRows): SweepColumn {
   const { values, texts } = joinedTexts(segments, column)
   return { values: gather(values, order), texts }
 }

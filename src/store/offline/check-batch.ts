@@ -14,8 +14,9 @@ export function checkBatch(columns: readonly TableColumn[], batch: TableBatch, p
   for (const [c, column] of columns.entries()) {
     const values = batch.columns[c]!
     assert(values.length === batch.rows, `column "${column.name}" has a value in every row of the batch`)
-    const r = firstMisfit[column.type](values, column.nullable)
-    if (r !== -1) refuse(column, values[r]!, place.rowsBefore + r + 1, place.path)
+    const r =
+      values instanceof Float64Array ? firstUnfit(values, column) : firstMisfit[column.type](values, column.nullable)
+    if (r !== -1) refuse(column, values[r] ?? null, place.rowsBefore + r + 1, place.path)
   }
 }
 
@@ -53,6 +54,18 @@ const firstMisfit: Readonly<Record<TableColumn['type'], (values: Values, nullabl
     values.findIndex((value) => (value === null ? !nullable : !isListOf(value, (item) => typeof item === 'boolean'))),
   'list<string>': (values, nullable) =>
     values.findIndex((value) => (value === null ? !nullable : !isListOf(value, isText))),
+}
+
+/** The same for numbers, where NaN is null. */
+function firstUnfit(values: Float64Array, { name, type, nullable }: TableColumn): number {
+  const isWhole = type === 'int64' || type === 'timestamp'
+  assert(isWhole || type === 'double', `column "${name}" of numbers is ${type}`)
+  for (let r = 0; r < values.length; r++) {
+    if (Number.isNaN(values[r])) {
+      if (!nullable) return r
+    } else if (isWhole && !Number.isSafeInteger(values[r])) return r
+  }
+  return -1
 }
 
 function isListOf(value: TableValue, fits: (item: TableValue) => boolean): boolean {

@@ -6,8 +6,11 @@
  */
 export type TableValue = string | number | bigint | boolean | null | readonly TableValue[]
 
+/** Values as they are; or numbers, where NaN is null. A NaN that is meant is among values. */
+export type TableColumnValues = readonly TableValue[] | Float64Array
+
 /** A run of rows in columns: `columns[c][r]`, in the order of the names asked for. */
-export type TableBatch = { readonly rows: number; readonly columns: readonly (readonly TableValue[])[] }
+export type TableBatch = { readonly rows: number; readonly columns: readonly TableColumnValues[] }
 
 export interface TableReader {
   readonly columns: readonly string[]

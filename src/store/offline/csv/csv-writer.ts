@@ -1,7 +1,7 @@
 import { assert, unreachable } from '../../../base/assert.ts'
 import { checkBatch } from '../check-batch.ts'
 import { PartialFile } from '../partial-file.ts'
-import type { TableBatch, TableColumn, TableValue, TableWriter } from '../table-file.ts'
+import type { TableBatch, TableColumn, TableColumnValues, TableValue, TableWriter } from '../table-file.ts'
 
 /** Characters collected before they go to the file. */
 const textLengthMax = 1 << 20
@@ -34,7 +34,7 @@ class CsvTableWriter implements TableWriter {
     checkBatch(this.#columns, batch, { path: this.#path, rowsBefore: this.#rows })
     for (let r = 0; r < batch.rows; r++) {
       for (let c = 0; c < this.#columns.length; c++) {
-        this.#text += `${c === 0 ? '' : ','}${field(batch.columns[c]![r]!, this.#columns[c]!.type)}`
+        this.#text += `${c === 0 ? '' : ','}${field(valueOf(batch.columns[c]!, r), this.#columns[c]!.type)}`
       }
       this.#text += '\r\n'
       if (this.#text.length >= textLengthMax) await this.#flush()
@@ -52,6 +52,11 @@ class CsvTableWriter implements TableWriter {
     this.#text = ''
     await this.#file.append(bytes)
   }
+}
+
+function valueOf(values: TableColumnValues, r: number): TableValue {
+  const value = values[r]!
+  return values instanceof Float64Array && Number.isNaN(value) ? null : value
 }
 
 function field(value: TableValue, type: TableColumn['type']): string {

@@ -2,7 +2,7 @@ import type { ColumnChunk, DecodedArray, SchemaTree } from 'hyparquet'
 import type { ByteWriter } from 'hyparquet-writer'
 import { writeColumn } from 'hyparquet-writer/src/column.js'
 import { encodeNestedValues } from 'hyparquet-writer/src/dremel.js'
-import type { TableValue } from '../table-file.ts'
+import type { TableColumnValues, TableValue } from '../table-file.ts'
 import { compressorsToWrite, type ParquetCodec } from './codecs.ts'
 import type { ColumnCollector } from './eight-byte-column.ts'
 
@@ -21,7 +21,7 @@ export class AnyColumn implements ColumnCollector {
     this.#codec = codec
   }
 
-  append(values: readonly TableValue[], start: number, end: number): void {
+  append(values: TableColumnValues, start: number, end: number): void {
     for (let r = start; r < end; r++) this.#values.push(values[r]!)
   }
 

@@ -4,14 +4,14 @@ import { ByteWriter } from 'hyparquet-writer'
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js'
 import { writeRleBitPackedHybrid } from 'hyparquet-writer/src/encoding.js'
 import { assert } from '../../../base/assert.ts'
-import type { TableValue } from '../table-file.ts'
+import type { TableColumnValues, TableValue } from '../table-file.ts'
 import { compressorsToWrite, type ParquetCodec } from './codecs.ts'
 import { wordsOf } from './int64.ts'
 
 /** Collects one column of a row group, then writes it as a chunk and is empty again. */
 export interface ColumnCollector {
   /** Takes the values [start, end). They have been checked, and with those before they fit in the row group. */
-  append(values: readonly TableValue[], start: number, end: number): void
+  append(values: TableColumnValues, start: number, end: number): void
   writeChunk(writer: ByteWriter): ColumnChunk
 }
 
@@ -42,13 +42,42 @@ export class EightByteColumn implements ColumnCollector {
     this.#levels = element.repetition_type === 'OPTIONAL' ? new Uint8Array(rowsMax) : null
   }
 
-  append(values: readonly TableValue[], start: number, end: number): void {
+  append(values: TableColumnValues, start: number, end: number): void {
+    if (values instanceof Float64Array) {
+      this.#appendNumbers(values, start, end)
+      return
+    }
     if (this.#levels !== null) {
       for (let r = start; r < end; r++) this.#levels[this.#rows + r - start] = values[r] === null ? 0 : 1
     }
     this.#rows += end - start
     if (this.#element.type === 'DOUBLE') this.#appendDoubles(values, start, end)
     else this.#appendIntegers(values, start, end)
+  }
+
+  /** NaN is null. */
+  #appendNumbers(values: Float64Array, start: number, end: number): void {
+    const isDouble = this.#element.type === 'DOUBLE'
+    const doubles = this.#doubles
+    const words = this.#words
+    const levels = this.#levels
+    let rows = this.#rows
+    let count = this.#count
+    for (let r = start; r < end; r++) {
+      const value = values[r]!
+      const isPresent = !Number.isNaN(value)
+      if (levels !== null) levels[rows] = isPresent ? 1 : 0
+      rows += 1
+      if (!isPresent) continue
+      if (isDouble) doubles[count] = value
+      else {
+        words[2 * count] = value
+        words[2 * count + 1] = Math.floor(value / 4_294_967_296)
+      }
+      count += 1
+    }
+    this.#rows = rows
+    this.#count = count
   }
 
   #appendDoubles(values: readonly TableValue[], start: number, end: number): void {
