@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
-import { hashKey } from '../kernel/fold-batch.ts'
+import { type FoldBatch, hashKey } from '../kernel/fold-batch.ts'
 import { KeyState } from '../kernel/key-state.ts'
 import { KeyIndex } from '../kernel/slab/key-index.ts'
 import { Slab } from '../kernel/slab/slab.ts'
@@ -27,10 +27,13 @@ export class StateTable {
   readonly #keysMax: number
   readonly #slab: Slab
   readonly #index: KeyIndex
-  readonly #dirty: number[] = []
   readonly #writer = new ByteWriter(1024)
   /** By slot. */
   #flags = new Uint8Array(16)
+  #dirty = new Int32Array(16)
+  #dirtyCount = 0
+  /** Of the events of a batch. */
+  #slots = new Int32Array(64)
   /** Where eviction goes on. */
   #hand = 0
   /** False: a key that is not in memory is nowhere. */
@@ -47,7 +50,7 @@ export class StateTable {
   }
 
   get dirtyCount(): number {
-    return this.#dirty.length
+    return this.#dirtyCount
   }
 
   get cachedCount(): number {
@@ -56,7 +59,7 @@ export class StateTable {
 
   /** Bytes of memory, lifetime aggregates left out. */
   get bytes(): number {
-    return this.#slab.bytes + this.#index.bytes + this.#flags.length
+    return this.#slab.bytes + this.#index.bytes + this.#flags.length + this.#dirty.byteLength + this.#slots.byteLength
   }
 
   /**
@@ -84,6 +87,25 @@ export class StateTable {
     this.#touch(slot, 0)
   }
 
+  /**
+   * Adds accepted events, in any order: the same as `apply` one by one. First all keys are found, then all events are
+   * added, so that the processor can wait for several places of memory at once.
+   */
+  applyBatch(batch: FoldBatch): void {
+    const { size, keyBytes, keyStarts, keyHashes } = batch
+    if (size > this.#slots.length) this.#slots = new Int32Array(2 * size)
+    const slots = this.#slots
+    for (let index = 0; index < size; index++) {
+      slots[index] = this.#slotOf(keyHashes[index]!, keyBytes, keyStarts[index]!, keyStarts[index + 1]!)
+    }
+    for (let index = 0; index < size; index++) {
+      const slot = slots[index]!
+      this.#slab.stageOf(batch, index)
+      this.#slab.apply(slot)
+      this.#touch(slot, 0)
+    }
+  }
+
   /** Drops a key's state; gives how many events had been applied to it. */
   forget(key: Uint8Array): number {
     const hash = hashKey(key)
@@ -102,12 +124,14 @@ export class StateTable {
 
   /** The states that changed since the last call, encoded as they are now. The caller makes them durable. */
   takeChanges(): StoreChange[] {
-    const changes = this.#dirty.map((slot): StoreChange => {
+    const changes: StoreChange[] = []
+    for (let index = 0; index < this.#dirtyCount; index++) {
+      const slot = this.#dirty[index]!
       this.#flags[slot]! &= ~flagDirty
       const key = stateKey(this.#view.fingerprint, this.#slab.key(slot))
-      return [key, (this.#flags[slot]! & flagForgotten) === 0 ? this.#encode(slot) : null]
-    })
-    this.#dirty.length = 0
+      changes.push([key, (this.#flags[slot]! & flagForgotten) === 0 ? this.#encode(slot) : null])
+    }
+    this.#dirtyCount = 0
     return changes
   }
 
@@ -162,9 +186,12 @@ export class StateTable {
   #put(hash: number, slot: number): number {
     this.#index.add(hash, slot)
     if (slot >= this.#flags.length) {
-      const grown = new Uint8Array(this.#flags.length * 2)
-      grown.set(this.#flags)
-      this.#flags = grown
+      // A slot is dirty once at most, so there is room for all of them.
+      const [flags, dirty] = [new Uint8Array(this.#flags.length * 2), new Int32Array(this.#flags.length * 2)]
+      flags.set(this.#flags)
+      dirty.set(this.#dirty)
+      this.#flags = flags
+      this.#dirty = dirty
     }
     this.#flags[slot] = 0
     return slot
@@ -177,7 +204,7 @@ export class StateTable {
   }
 
   #touch(slot: number, forgotten: 0 | typeof flagForgotten): void {
-    if ((this.#flags[slot]! & flagDirty) === 0) this.#dirty.push(slot)
+    if ((this.#flags[slot]! & flagDirty) === 0) this.#dirty[this.#dirtyCount++] = slot
     this.#flags[slot] = flagDirty | flagUsed | forgotten
   }
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { AggregationSpec, ColumnType, FeatureValue } from '../../src/kernel/aggregation.ts'
 import type { KernelEvent } from '../../src/kernel/event-columns.ts'
+import { type FoldBatch, type FoldColumn, hashKey } from '../../src/kernel/fold-batch.ts'
 import { newestBefore, readableFrom } from '../../src/kernel/key-state.ts'
 import type { ViewProgram } from '../../src/kernel/program.ts'
 import { readAggregates } from '../../src/kernel/read-state.ts'
@@ -58,7 +59,9 @@ const event = fc.record({
   ),
 })
 const key = fc.nat(keys.length - 1)
+const several = fc.array(fc.record({ key, event }), { maxLength: 20 })
 const deed = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ batch: several }) },
   { weight: 12, arbitrary: fc.record({ apply: key, events: fc.array(event, { minLength: 1, maxLength: 6 }) }) },
   { weight: 2, arbitrary: fc.record({ checkpoint: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ read: key }) },
@@ -81,6 +84,10 @@ test('a table gives what its events give, in memory, let go, forgotten, or read 
           const events = one.events.map(({ ts, values }): KernelEvent => ({ ts, tie: `t${tie++}`, values }))
           model.set(one.apply, [...(model.get(one.apply) ?? []), ...events])
           for (const made of events) table.apply(keys[one.apply]!, made)
+        } else if ('batch' in one) {
+          const events = one.batch.map((all) => ({ key: all.key, event: { ...all.event, tie: `t${tie++}` } }))
+          for (const all of events) model.set(all.key, [...(model.get(all.key) ?? []), all.event])
+          table.applyBatch(makeBatch(compiled, events))
         } else if ('read' in one) {
           check(compiled, table, { key: one.read, events: model.get(one.read) ?? [] })
         } else if ('forget' in one) {
@@ -104,6 +111,28 @@ test('a table gives what its events give, in memory, let go, forgotten, or read 
   )
   await fc.assert(run, lawOptions())
 })
+
+type Keyed = { readonly key: number; readonly event: KernelEvent }
+
+/** As the intake fills it, with leftovers of a longer batch behind the last event. */
+function makeBatch(compiled: ViewProgram, events: readonly Keyed[]): FoldBatch {
+  const keyBytes = Buffer.concat([...events.map((one) => keys[one.key]!), Uint8Array.of(7)])
+  const starts = [0]
+  for (const one of events) starts.push(starts.at(-1)! + keys[one.key]!.length)
+  return {
+    size: events.length,
+    keyBytes,
+    keyStarts: Uint32Array.from([...starts, 9]),
+    keyHashes: Uint32Array.from([...events.map((one) => hashKey(keys[one.key]!)), 9]),
+    ts: Float64Array.from([...events.map((one) => one.event.ts), 9]),
+    ties: compiled.keepsTies ? [...events.map((one) => one.event.tie), 'left'] : null,
+    columns: columns.map(({ kind }, column): FoldColumn => {
+      const values = events.map((one) => one.event.values[column]!)
+      if (kind === 'string') return [...(values as (string | null)[]), 'left']
+      return Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value)))
+    }),
+  }
+}
 
 type Model = { readonly key: number; readonly events: readonly KernelEvent[] }
 

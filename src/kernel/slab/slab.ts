@@ -1,9 +1,10 @@
 import { assert } from '../../base/assert.ts'
 import { compareStrings } from '../../base/compare.ts'
 import { compareTies, type KernelEvent } from '../event-columns.ts'
+import type { FoldBatch } from '../fold-batch.ts'
 import type { ViewProgram } from '../program.ts'
 import { Arena } from './arena.ts'
-import { layoutOf, releaseRow, type RowLayout, tieOf, valueOf, writeRow } from './row-layout.ts'
+import { layoutOf, releaseRow, type RowLayout, tieOf, toDouble, toTie, valueOf, writeRow } from './row-layout.ts'
 import { Texts } from './texts.ts'
 
 /**
@@ -192,6 +193,18 @@ export class Slab {
 
   stage(event: KernelEvent): void {
     writeRow(this.layout, this.texts, event, this.staged)
+  }
+
+  stageOf(batch: FoldBatch, index: number): void {
+    const { staged, texts } = this
+    const { first, keepsTies } = this.layout
+    const { columns } = batch
+    staged[0] = batch.ts[index]!
+    if (keepsTies) staged[1] = toTie(texts, batch.ties![index]!)
+    for (let column = 0; column < columns.length; column++) {
+      const value = columns[column]![index]!
+      staged[first + column] = typeof value === 'number' ? value : toDouble(texts, value)
+    }
   }
 
   /** Adds the staged event, which was accepted and was not added before. */
