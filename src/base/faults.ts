@@ -332,6 +332,12 @@ export const faults = {
     message: '{what} has format version {version}; this release reads {supported}',
     hint: 'It was written by another release. Use that release, or delete the state so that it is rebuilt from the log.',
   },
+  STATE_PAGE_DAMAGED: {
+    kind: 'internal',
+    retry: 'never',
+    message: 'page {page} of a key is {what}, and its key says version {expected}',
+    hint: 'Head and pages of a key are written together, so this is damage, or a mixture of two stores. `millrace doctor` says what else is wrong; restore the folder from a backup, or delete the state so that it is rebuilt from the log.',
+  },
   STATE_FOREIGN: {
     kind: 'user',
     retry: 'never',
