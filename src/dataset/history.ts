@@ -11,6 +11,7 @@ import { IdSet } from './id-set.ts'
 import { rowValue } from './partitions/key-column.ts'
 import { columnKind } from './partitions/partition-layout.ts'
 import { type BatchColumn, type ColumnKind, makeColumn } from './partitions/row-batch.ts'
+import { IdTable } from '../kernel/id-table.ts'
 
 /** The past of one stream, as accepted events. */
 export type History = {
@@ -235,7 +236,7 @@ async function readSource(
   const counts = makeCounts()
   let complete = true
   for (const { partition, start, end } of prefix) {
-    const intake = new Intake(stream, partition, { watermark: -1, seen: new Map(), source: kind })
+    const intake = new Intake(stream, partition, { watermark: -1, seen: new IdTable(), source: kind })
     let offset = start
     while (offset < end) {
       const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import type { Id, IdTable } from './id-table.ts'
 
 /**
  * What becomes of a record. Exactly one, and from the prefix of the record's own partition alone: neither the wall
@@ -17,33 +18,31 @@ export type VerdictRules = {
   readonly endMs?: number
 }
 
-/** The ids that a judge remembers: id → time of its first event and a hash of its payload. */
-export type SeenIds = Map<string | number, { readonly ts: number; readonly hash: number }>
-
 export type Judged = {
-  readonly id: string | number | null
+  readonly id: Id | null
   readonly ts: number
   /** Of the raw payload: tells a resent event from another one under the same id. */
   readonly hash: number
 }
+
+/** `conflict`: a duplicate with another payload. */
+export type Judgement = 'accepted' | 'duplicate' | 'conflict' | 'late'
 
 /** Gives the verdicts of one source partition, in offset order. */
 export class Judge {
   readonly #rules: VerdictRules
   readonly #fromMs: number
   readonly #endMs: number
-  readonly #seen: SeenIds
+  readonly #seen: IdTable
   #watermark: number
-  #sweepAt: number
 
   /** Starts at a checkpoint: the watermark (-1 before the first accepted event) and the ids seen so far. */
-  constructor(rules: VerdictRules, watermark: number, seen: SeenIds) {
+  constructor(rules: VerdictRules, watermark: number, seen: IdTable) {
     this.#rules = rules
     this.#fromMs = rules.fromMs ?? Number.NEGATIVE_INFINITY
     this.#endMs = rules.endMs ?? Number.POSITIVE_INFINITY
     this.#seen = seen
     this.#watermark = watermark
-    this.#sweepAt = watermark + rules.dedupeMs
     if (this.closed) seen.clear()
   }
 
@@ -53,15 +52,13 @@ export class Judge {
   }
 
   /** Whether an event of this id now would be a duplicate. */
-  remembers(id: string | number): boolean {
-    const first = this.#seen.get(id)
-    return first !== undefined && first.ts >= this.#watermark - this.#rules.dedupeMs
+  remembers(id: Id): boolean {
+    return this.#seen.seek(id) && this.#seen.ts >= this.#watermark - this.#rules.dedupeMs
   }
 
   /** What `judge` would say now. */
   foresee({ id, ts }: Pick<Judged, 'id' | 'ts'>): 'accepted' | 'duplicate' | 'late' {
-    if (id !== null && this.remembers(id)) return 'duplicate'
-    return ts < this.#watermark - this.#rules.latenessMs || this.isOutside(ts) || this.closed ? 'late' : 'accepted'
+    return id !== null && this.remembers(id) ? 'duplicate' : this.#isLate(ts) ? 'late' : 'accepted'
   }
 
   get seenCount(): number {
@@ -91,23 +88,34 @@ export class Judge {
   }
 
   /** The verdict on a well-formed event. An accepted one moves the watermark and is remembered. */
-  judge(event: Judged): { verdict: 'accepted' | 'duplicate' | 'late'; conflict: boolean } {
-    const { id, ts, hash } = event
-    const verdict = this.foresee(event)
-    if (verdict === 'duplicate') return { verdict, conflict: this.#seen.get(id!)!.hash !== hash }
-    if (verdict === 'late') return { verdict, conflict: false }
-    if (ts > this.#watermark) this.#watermark = ts
-    if (id !== null) {
-      this.#seen.set(id, { ts, hash })
-      if (this.#watermark >= this.#sweepAt) this.#forget()
-    }
-    return { verdict: 'accepted', conflict: false }
+  judge({ id, ts, hash }: Judged): Judgement {
+    if (id === null) return this.judgeWithoutId(ts)
+    this.#seen.seek(id)
+    return this.judgeSought(ts, hash)
   }
 
-  /** Drops what can no longer decide a verdict. Once per dedupe span, so its cost per event is constant. */
-  #forget(): void {
-    const oldest = this.#watermark - this.#rules.dedupeMs
-    for (const [id, { ts }] of this.#seen) if (ts < oldest) this.#seen.delete(id)
-    this.#sweepAt = this.#watermark + Math.max(1, this.#rules.dedupeMs)
+  judgeWithoutId(ts: number): Judgement {
+    if (this.#isLate(ts)) return 'late'
+    if (ts > this.#watermark) this.#watermark = ts
+    return 'accepted'
+  }
+
+  /** As `judge`, for an event whose id was just looked for in the table of ids. */
+  judgeSought(ts: number, hash: number): Judgement {
+    const seen = this.#seen
+    if (seen.isFound && seen.ts >= this.#watermark - this.#rules.dedupeMs) {
+      return seen.hash === hash ? 'duplicate' : 'conflict'
+    }
+    const judgement = this.judgeWithoutId(ts)
+    if (judgement === 'accepted') {
+      seen.put(ts, hash)
+      // A little of it now and then: no event waits for all that can no longer decide a verdict.
+      seen.forgetBefore(this.#watermark - this.#rules.dedupeMs)
+    }
+    return judgement
+  }
+
+  #isLate(ts: number): boolean {
+    return ts < this.#watermark - this.#rules.latenessMs || this.isOutside(ts) || this.closed
   }
 }

@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.ts'
 import { formatDuration } from '../base/duration.ts'
 import { murmur2 } from '../base/murmur2.ts'
-import { Judge, type SeenIds, type VerdictRules } from '../kernel/verdict.ts'
+import type { Id, IdTable } from '../kernel/id-table.ts'
+import { Judge, type VerdictRules } from '../kernel/verdict.ts'
 import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
@@ -40,11 +41,8 @@ export type Taken =
 export type Foreseen =
   | { readonly verdict: 'accepted'; readonly row: Row }
   | { readonly verdict: 'settled' | 'displaced' }
-  | { readonly verdict: 'duplicate'; readonly id: string | number }
+  | { readonly verdict: 'duplicate'; readonly id: Id }
   | Extract<Taken, { verdict: 'late' | 'refused' }>
-
-/** What of an event decides about it later: kept by the checkpoint beside the watermark. */
-export type RememberedId = { readonly id: string | number; readonly ts: number; readonly hash: number }
 
 /**
  * Partitions and offsets that fit into one exact number, partition first: the tie of events without an id. Those of a
@@ -82,14 +80,13 @@ export class Intake {
   readonly #judge: Judge
   /** Its rejections that a replay can still put right. */
   readonly open: OpenRejections
-  #remembered: RememberedId | null = null
 
   constructor(
     stream: StreamPlan,
     partition: number,
     from: {
       readonly watermark: number
-      readonly seen: SeenIds
+      readonly seen: IdTable
       readonly open?: OpenRejections
       readonly source?: SourceKind
     },
@@ -103,11 +100,6 @@ export class Intake {
 
   get watermark(): number {
     return this.#judge.watermark
-  }
-
-  /** The id of the record last accepted, when its stream has ids. */
-  get remembered(): RememberedId | null {
-    return this.#remembered
   }
 
   /** Ids of events before this instant decide no verdict any more: nothing has to keep them. */
@@ -127,13 +119,11 @@ export class Intake {
   takeMark(record: SourceRecord): boolean {
     if (this.#source === 'live' || record.value !== null) return false
     if (record.headers?.some(([name]) => name === historyMark) !== true) return false
-    this.#remembered = null
     this.#judge.close()
     return true
   }
 
   take(record: SourceRecord): Taken {
-    this.#remembered = null
     const original = record.headers === undefined ? null : standsInFor(record.headers)
     // Its original was accepted, or something stands in for it already: it says nothing new, whatever it holds.
     if (original !== null && !this.open.has(original)) return { verdict: 'duplicate', conflict: false }
@@ -169,10 +159,9 @@ export class Intake {
     const eventId = this.#idOf(row)
     const erasure = record.headers === undefined ? null : readErasure(record.headers)
     const hash = eventId === null ? 0 : (erasure?.hash ?? murmur2(record.value!))
-    const { verdict, conflict } = this.#judge.judge({ id: eventId, ts, hash })
-    if (verdict === 'duplicate') return { verdict, conflict }
+    const verdict = this.#judge.judge({ id: eventId, ts, hash })
     if (verdict === 'late') return { verdict, ts, watermark: this.#judge.watermark, outside: this.#outside(ts) }
-    if (eventId !== null) this.#remembered = { id: eventId, ts, hash }
+    if (verdict !== 'accepted') return { verdict: 'duplicate', conflict: verdict === 'conflict' }
     const tie = eventId ?? coordinateTie(this.#source, this.#partition, record.offset)
     return { verdict, event: erasure === null ? { row, ts, tie } : { row, ts, tie, erased: erasure.keys } }
   }

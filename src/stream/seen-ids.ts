@@ -2,12 +2,14 @@ import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { assert } from '../base/assert.ts'
 import { reach } from '../base/crash-points.ts'
 import { MillraceError } from '../base/faults.ts'
-import type { SeenIds } from '../kernel/verdict.ts'
-import type { RememberedId } from '../plan/intake.ts'
+import { type Id, idOf, IdTable, isNumberId } from '../kernel/id-table.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { idsKey, segmentMax } from './store-keys.ts'
 
 const version = 1
+
+/** What of an event decides about others later. */
+export type RememberedId = { readonly id: Id; readonly ts: number; readonly hash: number }
 
 /** A source of a track; its topics are numbered. */
 export type IdsPlace = { readonly track: number; readonly topic: number; readonly partition: number }
@@ -25,9 +27,9 @@ export class SeenIdSegments {
     this.#place = place
   }
 
-  /** Reads all segments; later ones win, as they did when the ids were accepted. */
-  restore(store: OnlineStore): SeenIds {
-    const seen: SeenIds = new Map()
+  /** Reads all segments; later ones win, as they did when the ids were accepted. What the table gets then is new. */
+  restore(store: OnlineStore): IdTable {
+    const seen = new IdTable()
     for (const [key, value] of store.range(idsKey(this.#place, 0), idsKey(this.#place, segmentMax))) {
       const ids = decodeIds(value)
       let newestTs = -1
@@ -39,20 +41,21 @@ export class SeenIdSegments {
       this.#segments.push({ segment, newestTs })
       this.#next = segment + 1
     }
+    seen.keepUntilTaken()
     return seen
   }
 
-  /** What a checkpoint writes: the new ids, and deletions of segments older than `oldestTs` throughout. */
-  changes(added: readonly RememberedId[], oldestTs: number): StoreChange[] {
+  /** What a checkpoint writes: the ids that are new, and deletions of segments older than `oldestTs` throughout. */
+  changes(seen: IdTable, oldestTs: number): StoreChange[] {
     const changes: StoreChange[] = []
     while (this.#segments[0] !== undefined && this.#segments[0].newestTs < oldestTs) {
       changes.push([idsKey(this.#place, this.#segments.shift()!.segment), null])
       reach('engine.ids.expired')
     }
-    if (added.length > 0) {
+    if (seen.untaken > 0) {
       assert(this.#next < segmentMax, 'segments of ids are numbered within 48 bits')
-      changes.push([idsKey(this.#place, this.#next), encodeIds(added)])
-      const newestTs = added.reduce((newest, { ts }) => Math.max(newest, ts), -1)
+      const { bytes, newestTs } = encodeUntaken(seen)
+      changes.push([idsKey(this.#place, this.#next), bytes])
       this.#segments.push({ segment: this.#next, newestTs })
       this.#next += 1
     }
@@ -60,17 +63,44 @@ export class SeenIdSegments {
   }
 }
 
-export function encodeIds(ids: readonly RememberedId[]): Uint8Array {
-  const writer = new ByteWriter()
-  writer.u8(version)
-  writer.varint(ids.length)
-  for (const { id, ts, hash } of ids) {
-    writer.u8(typeof id === 'string' ? 1 : 0)
-    if (typeof id === 'string') writer.string(id)
-    else writer.zigzag(id)
+/** A segment: a version, how many ids, and for each its kind, itself, its time and the hash of its payload. */
+class SegmentWriter {
+  readonly #writer = new ByteWriter()
+  newestTs = -1
+
+  constructor(count: number) {
+    this.#writer.u8(version)
+    this.#writer.varint(count)
+  }
+
+  add(id: Id | Uint8Array, ts: number, hash: number): void {
+    const writer = this.#writer
+    writer.u8(typeof id === 'number' ? 0 : 1)
+    if (typeof id === 'number') writer.zigzag(id)
+    else if (typeof id === 'string') writer.string(id)
+    else writer.bytes(id)
     writer.varint(ts)
     writer.varint(hash >>> 0)
+    if (ts > this.newestTs) this.newestTs = ts
   }
+
+  finish(): Uint8Array {
+    return this.#writer.finish()
+  }
+}
+
+/** Straight from the table: that of a text is what a writer would make of it. */
+function encodeUntaken(seen: IdTable): { bytes: Uint8Array; newestTs: number } {
+  const writer = new SegmentWriter(seen.untaken)
+  seen.take((id, ts, hash) => {
+    writer.add(isNumberId(id) ? idOf(id) : id.bytes.subarray(id.start, id.end), ts, hash)
+  })
+  return { bytes: writer.finish(), newestTs: writer.newestTs }
+}
+
+export function encodeIds(ids: readonly RememberedId[]): Uint8Array {
+  const writer = new SegmentWriter(ids.length)
+  for (const { id, ts, hash } of ids) writer.add(id, ts, hash)
   return writer.finish()
 }
 

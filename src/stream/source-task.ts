@@ -2,7 +2,8 @@ import type { LogRecord } from '../log/log.ts'
 import { isErased } from '../plan/erasure.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
 import type { FirstRetained } from '../plan/coverage.ts'
-import { Intake, type RememberedId, type SourceKind } from '../plan/intake.ts'
+import type { IdTable } from '../kernel/id-table.ts'
+import { Intake, type SourceKind } from '../plan/intake.ts'
 import { OpenRejections } from '../plan/open-rejections.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
@@ -61,10 +62,10 @@ export class SourceTask {
   /** Rejections from this offset on go to the output topics; null: none do. */
   emitFrom: number | null
   readonly #intake: Intake
+  readonly #seen: IdTable
   readonly #ids: SeenIdSegments
   readonly #rejectionsKey: Uint8Array
   readonly #counts: VerdictCounts
-  #newIds: RememberedId[] = []
   #next: number
 
   constructor(
@@ -80,11 +81,12 @@ export class SourceTask {
     this.emitFrom = from.emitFrom
     const ids = { track, topic: source === 'live' ? 0 : 1, partition }
     this.#ids = new SeenIdSegments(ids)
+    this.#seen = this.#ids.restore(store)
     this.#rejectionsKey = rejectionsKey(ids)
     const open = store.get(this.#rejectionsKey)
     this.#intake = new Intake(stream, partition, {
       watermark: from.progress?.watermark ?? -1,
-      seen: this.#ids.restore(store),
+      seen: this.#seen,
       ...(open === undefined ? {} : { open: OpenRejections.decode(open) }),
       source,
     })
@@ -116,7 +118,7 @@ export class SourceTask {
   }
 
   get newIdCount(): number {
-    return this.#newIds.length
+    return this.#seen.untaken
   }
 
   take(record: LogRecord, { folds, forgotten, outputs, features }: Targets): void {
@@ -134,7 +136,6 @@ export class SourceTask {
     telling?.arrived({ stream: stream.name, topic, partition, timestampMs, watermark: this.#intake.watermark })
     switch (taken.verdict) {
       case 'accepted':
-        if (this.#intake.remembered !== null) this.#newIds.push(this.#intake.remembered)
         for (let index = 0; index < folds.length; index++) {
           const { view, table, counts: own } = folds[index]!
           const projected = view.project(taken.event)
@@ -179,8 +180,7 @@ export class SourceTask {
 
   /** Changes to the remembered ids and to the open rejections since the last call. */
   takeIdChanges(): StoreChange[] {
-    const changes = this.#ids.changes(this.#newIds, this.#intake.forgetsBefore)
-    this.#newIds = []
+    const changes = this.#ids.changes(this.#seen, this.#intake.forgetsBefore)
     const open = this.#intake.open.takeChange()
     if (open !== null) changes.push([this.#rejectionsKey, open])
     return changes

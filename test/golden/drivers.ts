@@ -8,6 +8,7 @@ import type { AcceptedEvent, Plan, ViewPlan } from '../../src/plan/plan.ts'
 import { makeValueParser } from '../../src/schema/decode.ts'
 import { encodeKey } from '../../src/schema/key-codec.ts'
 import { sweptReads } from '../kernel/swept.ts'
+import { IdTable } from '../../src/kernel/id-table.ts'
 
 export type GoldenRecord = SourceRecord & { readonly partition: number }
 export type GoldenRead = { readonly key: Uint8Array; readonly t: number }
@@ -83,7 +84,7 @@ function take(plan: Plan, records: readonly GoldenRecord[]): { verdicts: string[
   const intakes = new Map<number, Intake>()
   const accepted: AcceptedEvent[] = []
   const verdicts = records.map((record) => {
-    const start = { watermark: -1, seen: new Map() }
+    const start = { watermark: -1, seen: new IdTable() }
     const intake = intakes.get(record.partition) ?? new Intake(plan.streams[0]!, record.partition, start)
     intakes.set(record.partition, intake)
     const taken = intake.take(record)

@@ -12,10 +12,10 @@ import type { FeatureValue } from '../../src/kernel/aggregation.ts'
 import { insertEvent, type KernelEvent, makeEventColumns } from '../../src/kernel/event-columns.ts'
 import { applyEvent, type KeyState, makeKeyState, readableFrom } from '../../src/kernel/key-state.ts'
 import { decodeState, encodeState } from '../../src/kernel/state-codec.ts'
-import type { SeenIds } from '../../src/kernel/verdict.ts'
+import { IdTable } from '../../src/kernel/id-table.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { type FinishedView, finishView, readView } from '../../src/plan/finish-view.ts'
-import { Intake, type RememberedId } from '../../src/plan/intake.ts'
+import { Intake } from '../../src/plan/intake.ts'
 import type { AcceptedEvent, StreamPlan, ViewPlan } from '../../src/plan/plan.ts'
 import type { ValueType } from '../../src/schema/value-type.ts'
 import { lawOptions } from '../base/law-options.ts'
@@ -30,6 +30,7 @@ import {
   naiveRead,
   naiveVerdicts,
 } from './naive.ts'
+import { idTableOf } from '../kernel/id-tables.ts'
 
 /** Decides, one after another, which partition is next and when something is saved, restored or read. */
 type Choices = { readonly numbers: readonly number[]; used: number }
@@ -70,32 +71,27 @@ test('stream, training and the naive model agree bit for bit', () => {
 function checkVerdicts(made: Scenario, stream: StreamPlan, choice: Choices): Pair[] {
   const { verdicts, accepted } = naiveVerdicts(made.views[0]!.from, made.records)
   const intakes = new Map<number, Intake>()
-  const remembered = new Map<number, RememberedId[]>()
+  const remembered = new Map<number, IdTable>()
   const events: AcceptedEvent[] = []
   const taken = made.records.map((record) => {
     const { partition } = record
-    const ids = remembered.get(partition) ?? []
-    remembered.set(partition, ids)
-    let intake = intakes.get(partition) ?? new Intake(stream, partition, { watermark: -1, seen: new Map() })
-    if (choose(choice, 6) === 0) intake = restored(stream, { partition, watermark: intake.watermark, ids })
+    let seen = remembered.get(partition) ?? new IdTable()
+    let intake = intakes.get(partition) ?? new Intake(stream, partition, { watermark: -1, seen })
+    if (choose(choice, 6) === 0) {
+      // As a checkpoint does it: the watermark, and what was remembered of ids that can still be duplicates.
+      const { watermark } = intake
+      seen = idTableOf(seen, watermark - stream.rules.dedupeMs)
+      intake = new Intake(stream, partition, { watermark, seen })
+    }
+    remembered.set(partition, seen)
     intakes.set(partition, intake)
     const result = intake.take(record)
     if (result.verdict === 'accepted') events.push(result.event)
-    if (intake.remembered !== null) ids.push(intake.remembered)
     if (result.verdict === 'refused') assert.ok(result.refusals.length > 0)
     return result.verdict
   })
   assert.deepEqual(taken, verdicts)
   return events.map((event, index) => ({ event, naive: accepted[index]! }))
-}
-
-type Saved = { partition: number; watermark: number; ids: readonly RememberedId[] }
-
-/** As a checkpoint does it: the watermark, and what was remembered of ids that can still be duplicates. */
-function restored(stream: StreamPlan, { partition, watermark, ids }: Saved): Intake {
-  const seen: SeenIds = new Map()
-  for (const { id, ts, hash } of ids) if (ts >= watermark - stream.rules.dedupeMs) seen.set(id, { ts, hash })
-  return new Intake(stream, partition, { watermark, seen })
 }
 
 // 2. Streamed.

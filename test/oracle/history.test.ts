@@ -10,10 +10,10 @@ import { MillraceError } from '../../src/base/faults.ts'
 import type { FeatureView } from '../../src/definition/feature-view.ts'
 import { insertEvent, type KernelEvent, makeEventColumns } from '../../src/kernel/event-columns.ts'
 import { applyEvent, makeKeyState } from '../../src/kernel/key-state.ts'
-import type { SeenIds } from '../../src/kernel/verdict.ts'
+import { IdTable } from '../../src/kernel/id-table.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { type FinishedView, finishView, readView } from '../../src/plan/finish-view.ts'
-import { Intake, type RememberedId } from '../../src/plan/intake.ts'
+import { Intake } from '../../src/plan/intake.ts'
 import type { AcceptedEvent, StreamPlan, ViewPlan } from '../../src/plan/plan.ts'
 import { lawOptions } from '../base/law-options.ts'
 import { sweptReads } from '../kernel/swept.ts'
@@ -29,6 +29,7 @@ import {
   type NaiveRecord,
   naiveVerdicts,
 } from './naive.ts'
+import { idTableOf } from '../kernel/id-tables.ts'
 
 type Dealt = { readonly made: Scenario; readonly picks: readonly number[]; readonly from: boolean }
 
@@ -95,26 +96,23 @@ type Judging = { readonly records: readonly NaiveRecord[]; readonly verdicts: re
 
 function judge(stream: StreamPlan, { records, verdicts, pick }: Judging): AcceptedEvent[] {
   const intakes = new Map<number, Intake>()
-  const remembered = new Map<number, RememberedId[]>()
+  const remembered = new Map<number, IdTable>()
   const events: AcceptedEvent[] = []
   const taken = records.map((record, index) => {
     const source = record.partition < 0 ? 'history' : 'live'
     const partition = record.partition < 0 ? record.partition - historyPartition(0) : record.partition
-    const ids = remembered.get(record.partition) ?? []
-    remembered.set(record.partition, ids)
-    let intake =
-      intakes.get(record.partition) ?? new Intake(stream, partition, { watermark: -1, seen: new Map(), source })
+    let seen = remembered.get(record.partition) ?? new IdTable()
+    let intake = intakes.get(record.partition) ?? new Intake(stream, partition, { watermark: -1, seen, source })
     if (pick(index, 6) === 0) {
       // As a checkpoint keeps it: ids that can still decide a verdict.
-      const seen: SeenIds = new Map()
-      for (const { id, ts, hash } of ids) if (ts >= intake.forgetsBefore) seen.set(id, { ts, hash })
+      seen = idTableOf(seen, intake.forgetsBefore)
       intake = new Intake(stream, partition, { watermark: intake.watermark, seen, source, open: intake.open })
     }
     intakes.set(record.partition, intake)
+    remembered.set(record.partition, seen)
     assert.equal(intake.takeMark(record), false)
     const result = intake.take(record)
     if (result.verdict === 'accepted') events.push(result.event)
-    if (intake.remembered !== null) ids.push(intake.remembered)
     return result.verdict
   })
   assert.deepEqual(taken, verdicts)

@@ -7,9 +7,10 @@ import { featureView } from '../../src/definition/feature-view.ts'
 import { stream } from '../../src/definition/stream.ts'
 import { string, timestamp } from '../../src/schema/field.ts'
 import { compareTies } from '../../src/kernel/event-columns.ts'
-import type { SeenIds } from '../../src/kernel/verdict.ts'
+import { IdTable } from '../../src/kernel/id-table.ts'
 import { compile } from '../../src/plan/compile.ts'
 import { coordinateTie, historyMark, Intake, type SourceKind, type SourceRecord } from '../../src/plan/intake.ts'
+import { idTableOf } from '../kernel/id-tables.ts'
 
 const until = Date.UTC(2026, 5)
 const from = Date.UTC(2025, 5)
@@ -29,7 +30,7 @@ function planOf(hasId: boolean) {
 }
 
 const stream1 = planOf(true)
-const begin = (source: SourceKind, watermark = -1, seen: SeenIds = new Map()) =>
+const begin = (source: SourceKind, watermark = -1, seen = new IdTable()) =>
   new Intake(stream1, 0, { watermark, seen, source })
 
 let offset = 0
@@ -80,7 +81,7 @@ test('on the live topic the lateness holds as ever', () => {
 })
 
 test('the end mark is no event: it closes the history, also after a restart', () => {
-  const seen: SeenIds = new Map()
+  const seen = new IdTable()
   const intake = begin('history', -1, seen)
   assert.equal(intake.takeMark(click('a', from)), false)
   assert.equal(taken(intake, click('a', from)), 'accepted')
@@ -88,7 +89,7 @@ test('the end mark is no event: it closes the history, also after a restart', ()
   assert.equal(intake.watermark, until)
   assert.equal(seen.size, 0)
   assert.equal(intake.forgetsBefore, Number.POSITIVE_INFINITY)
-  const restored = begin('history', intake.watermark, new Map([['a', { ts: from, hash: 0 }]]))
+  const restored = begin('history', intake.watermark, idTableOf([['a', { ts: from, hash: 0 }]]))
   for (const one of [intake, restored]) {
     assert.equal(taken(one, click('a', from)), 'late: history complete')
     assert.equal(taken(one, click('b', until - 1)), 'late: history complete')
@@ -107,7 +108,7 @@ test('without ids, an event of a history comes before every live one of its inst
   const plan = planOf(false)
   const tieOf = (source: SourceKind, partition: number): number => {
     const record = click('x', source === 'live' ? until : until - 1)
-    const found = new Intake(plan, partition, { watermark: -1, seen: new Map(), source }).take(record)
+    const found = new Intake(plan, partition, { watermark: -1, seen: new IdTable(), source }).take(record)
     assert.equal(found.verdict, 'accepted')
     return Number('event' in found && found.event.tie)
   }

@@ -6,10 +6,12 @@ import { test } from 'node:test'
 import { array, assert as assertLaw, boolean, constantFrom, nat, property, record as recordOf } from 'fast-check'
 import { entity, featureView, int, stream, timestamp } from '../../src/index.ts'
 import { compile } from '../../src/plan/compile.ts'
-import { Intake, type RememberedId, type SourceRecord } from '../../src/plan/intake.ts'
+import { Intake, type SourceRecord } from '../../src/plan/intake.ts'
 import { OpenRejections, openRejectionsMax, standInHeader, standsInFor } from '../../src/plan/open-rejections.ts'
 import type { StreamPlan } from '../../src/plan/plan.ts'
 import { lawOptions } from '../base/law-options.ts'
+import { idTableOf } from '../kernel/id-tables.ts'
+import { IdTable } from '../../src/kernel/id-table.ts'
 
 const fields = { n: int(), user: int(), at: timestamp('ms') }
 const user = entity('user', { user: int() })
@@ -38,7 +40,7 @@ function recordsOf(lines: readonly Line[]): SourceRecord[] {
 }
 
 function verdictsOf(plan: StreamPlan, lines: readonly Line[]): string[] {
-  const intake = new Intake(plan, 0, { watermark: -1, seen: new Map() })
+  const intake = new Intake(plan, 0, { watermark: -1, seen: new IdTable() })
   return recordsOf(lines).map((record) => intake.take(record).verdict)
 }
 
@@ -121,16 +123,15 @@ test('random logs: as a model that looks back through the whole prefix, over res
         }),
       )
       const expected = modelVerdicts(records, withId)
-      const remembered: RememberedId[] = []
-      let intake = new Intake(plan, 0, { watermark: -1, seen: new Map() })
+      let seen = new IdTable()
+      let intake = new Intake(plan, 0, { watermark: -1, seen })
       const verdicts = records.map((record, index) => {
         if (restarts[index % Math.max(1, restarts.length)] === 0) {
-          const seen = new Map(remembered.map(({ id, ts, hash }) => [id, { ts, hash }]))
+          seen = idTableOf(seen)
           const open = OpenRejections.decode(intake.open.encode())
           intake = new Intake(plan, 0, { watermark: intake.watermark, seen, open })
         }
         const { verdict } = intake.take(record)
-        if (intake.remembered !== null) remembered.push(intake.remembered)
         if (verdict === 'accepted' && record.headers!.length > 0) closed += 1
         return verdict
       })

@@ -13,6 +13,7 @@ import { recordsOf } from './check-rejections.ts'
 import { rebuildHint } from './check-store.ts'
 import type { Examined } from './examined.ts'
 import type { Findings } from './finding.ts'
+import { IdTable } from '../../kernel/id-table.ts'
 
 /**
  * The whole state computed anew: the log up to the checkpoint's offsets, through the same verdicts and the same fold,
@@ -72,7 +73,7 @@ async function replaySource(
 ): Promise<number> {
   const { topic, partition, next } = source
   const kind = topic === stream.topic ? 'live' : 'history'
-  const seen = new Map()
+  const seen = new IdTable()
   const intake = new Intake(stream, partition, { watermark: -1, seen, source: kind })
   const counts: VerdictCounts = { records: 0, accepted: 0, duplicate: 0, late: 0, refused: 0, conflicts: 0 }
   for await (const record of recordsOf(examined.log!, topic, partition, next)) {
@@ -120,16 +121,14 @@ async function replaySource(
   return differences.length + lost
 }
 
-type Ids = ReadonlyMap<string | number, { readonly ts: number; readonly hash: number }>
-
 /** Only those that can still decide a verdict. */
-function idsLost(rebuilt: Ids, stored: Ids, fromTs: number): number {
+function idsLost(rebuilt: IdTable, stored: IdTable, fromTs: number): number {
   let lost = 0
   for (const [id, { ts, hash }] of rebuilt) {
     const found = stored.get(id)
     if (ts >= fromTs && (found?.ts !== ts || found.hash !== hash)) lost += 1
   }
-  for (const [id, { ts }] of stored) if (ts >= fromTs && !rebuilt.has(id)) lost += 1
+  for (const [id, { ts }] of stored) if (ts >= fromTs && rebuilt.get(id) === undefined) lost += 1
   return lost
 }
 
