@@ -6,7 +6,7 @@ import { columnsOf } from '../dataset/history.ts'
 import { type Inspected, inspect } from '../plan/intake.ts'
 import type { StreamPlan } from '../plan/plan.ts'
 import type { TableReader, TableValue } from '../store/offline/table-file.ts'
-import { rawEvent } from './ingest.ts'
+import { rawEvent } from './raw-event.ts'
 
 /** A row of a file as the event that it would have been. */
 export type FileEvent = {

@@ -9,7 +9,7 @@ import { openTableReader } from '../store/offline/open-table.ts'
 import type { TableReader } from '../store/offline/table-file.ts'
 import { type FileEvent, fileEvents } from './file-events.ts'
 import { isAfter, markRecord, readWritten, type RowPlace, rowRecord, type WrittenPartition } from './history-topic.ts'
-import { placementOf } from './ingest.ts'
+import { placementOf } from './placement.ts'
 
 export type ImportOptions = {
   readonly log: Log

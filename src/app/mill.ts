@@ -20,8 +20,9 @@ import type { OnlineStore } from '../store/online/online-store.ts'
 import { Engine } from '../stream/engine.ts'
 import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
 import { openFolderLog } from './folder-log.ts'
-import { type Ingested, ingest, rawEvent } from './ingest.ts'
+import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
+import { rawEvent } from './raw-event.ts'
 import { Replays } from './replays.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
 
@@ -144,6 +145,7 @@ export class Mill {
   readonly #engine: Engine
   readonly #store: OnlineStore
   readonly #clock: Clock
+  readonly #ingestion: Ingestion
   #reader: VectorReader
   #closing: Promise<void> | null = null
 
@@ -154,6 +156,7 @@ export class Mill {
     this.#engine = engine
     this.#store = store
     this.#clock = clock
+    this.#ingestion = new Ingestion({ log, clock })
     this.#reader = new VectorReader(engine.plan, engine, clock)
     this.replays = new Replays({ engine, log, clock })
   }
@@ -192,7 +195,7 @@ export class Mill {
 
   /** Appends raw events, well formed or not; says for each where it lies and why it will be refused, if it will. */
   async ingest(stream: string, bodies: readonly Uint8Array[]): Promise<Ingested[]> {
-    return await ingest(this.stream(stream), bodies, { log: this.log, clock: this.#clock })
+    return await this.#ingestion.ingest(this.stream(stream), bodies)
   }
 
   /** The features of a service or a view for one set of keys. */

@@ -16,7 +16,7 @@ import {
   placeText,
   readHandled,
 } from './dead-letters.ts'
-import { placementOf } from './ingest.ts'
+import { placementOf } from './placement.ts'
 import { withValues } from './mend.ts'
 
 /** What replays ask of an engine. */

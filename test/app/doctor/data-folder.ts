@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { sha256 } from '../../../src/base/hash.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { compilePlan } from '../../../src/app/load-plan.ts'
-import { ingest } from '../../../src/app/ingest.ts'
+import { Ingestion } from '../../../src/app/ingestion.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { openEmbeddedOnlineStore } from '../../../src/store/online/embedded/embedded-online-store.ts'
@@ -42,13 +42,14 @@ export async function run(folder: string, checkpointMs = 20): Promise<Running> {
   const log = await openLog(folder)
   const store = await openEmbeddedOnlineStore({ folder: join(folder, 'store') })
   const options = { plan, log, store, clock: systemClock, folder, partitions: 2, checkpointMs, keysMax: 100 }
+  const ingestion = new Ingestion(options)
   const engine = await Engine.open(options)
   engine.start()
   return {
     log,
     engine,
     send: async (from, count) => {
-      for (let index = from; index < from + count; index++) await ingest(plan.streams[0]!, [eventAt(index)], options)
+      for (let index = from; index < from + count; index++) await ingestion.ingest(plan.streams[0]!, [eventAt(index)])
     },
     close: async () => {
       await engine.close()
