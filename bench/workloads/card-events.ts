@@ -10,8 +10,8 @@ export type EventText = 'flat' | 'nested' | 'non-ascii' | 'escaped'
 
 export type CardWorkload = {
   readonly customers: number
-  /** Zipf: the n-th customer has 1/n of the events of the first. */
-  readonly spread: 'uniform' | 'zipf'
+  /** Zipf: the n-th customer has 1/n of the events of the first. In turn: all have the same number. */
+  readonly spread: 'uniform' | 'zipf' | 'in turn'
   /** Event time between two events of the whole stream. */
   readonly stepMs: number
   readonly text?: EventText
@@ -30,6 +30,8 @@ export type ViewShape = {
   /** Take only so many of them. Default: all. */
   readonly aggregations?: number
   readonly latenessMs?: number
+  /** Whether the stream declares the events' id, and so remembers it. Default true. */
+  readonly ids?: boolean
 }
 
 const customer = entity('customer', { customerId: int() })
@@ -48,7 +50,7 @@ export function cardViews(text: EventText, shape: ViewShape) {
       at: nested ? timestamp('ms').at('metadata.event.at') : timestamp('ms'),
     },
     time: 'at',
-    id: 'paymentId',
+    ...(shape.ids === false ? {} : { id: 'paymentId' as const }),
     lateness: formatDuration(shape.latenessMs ?? 600_000),
   })
   // Written out twice: which fields a view may use follows from its stream, and only in place.
@@ -125,7 +127,8 @@ export class CardEvents {
     const random = this.#random
     const u = random()
     // customers ** u is spread as 1/n over the whole numbers, that is as Zipf's law with exponent 1.
-    const customerId = Math.floor(spread === 'uniform' ? u * customers : customers ** u - 1)
+    const drawn = Math.floor(spread === 'zipf' ? customers ** u - 1 : u * customers)
+    const customerId = spread === 'in turn' ? this.#made % customers : drawn
     const turn = startMs + this.#made * stepMs
     const at = lateShare > 0 && random() < lateShare ? Math.max(startMs, turn - Math.floor(random() * lateMs)) : turn
     return this.#textOf(customerId, at)
