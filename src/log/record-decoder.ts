@@ -48,6 +48,8 @@ type Frame = { readonly header: BatchHeader; readonly start: number; readonly lo
 const compressionBits = 0b111
 const logAppendTimeBit = 0b1000
 const transactionalBit = 0b1_0000
+/** Of a compacted batch with tombstones: its base timestamp is when they may go, and the deltas are from there. */
+const deleteHorizonBit = 0b100_0000
 const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd', 'codec 5', 'codec 6', 'codec 7'] as const
 const noHeaders: readonly Header[] = Object.freeze([])
 
@@ -56,8 +58,8 @@ function refuseUnsupported({ attributes }: BatchHeader): void {
   if (compression !== 0) {
     throw new MillraceError('RECORD_BATCH_UNSUPPORTED', { what: `compression ${compressions[compression]!}` })
   }
-  // Whether a producer's transaction was committed is for whoever fetched the batch to know; its records read alike.
-  const other = attributes & ~(compressionBits | logAppendTimeBit | transactionalBit)
+  // What of these matters is for whoever fetched the batch to know; its records read alike.
+  const other = attributes & ~(compressionBits | logAppendTimeBit | transactionalBit | deleteHorizonBit)
   if (other !== 0) {
     throw new MillraceError('RECORD_BATCH_UNSUPPORTED', { what: `attributes 0b${attributes.toString(2)}` })
   }

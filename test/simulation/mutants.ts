@@ -93,7 +93,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'who waits is woken one record late',
-    file: 'log/embedded/waiters.ts',
+    file: 'log/waiters.ts',
     find: 'if (waiter.offset < end)',
     replace: 'if (waiter.offset < end - 1)',
     quick: true,

@@ -3,7 +3,6 @@ import { dirname } from 'node:path'
 import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/clock.ts'
 import { reach } from '../../base/crash-points.ts'
-import { formatDuration } from '../../base/duration.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
 import type { Log, LogRead, RecordInput, TopicDescription, TopicOptions } from '../log.ts'
 import { checkTopicsOfEnds, type DurableEnds, joinEnds, readEndMark, writeEndMark } from './end-mark.ts'
@@ -12,8 +11,6 @@ import { nodeFileSystem } from './node-file-system.ts'
 import { Partition } from './partition.ts'
 import type { Replacements } from './rewrite.ts'
 import {
-  checkTopicName,
-  checkTopicOptions,
   createTopicFiles,
   damaged,
   logVersion,
@@ -23,6 +20,7 @@ import {
   writeTopicFile,
   topicFolder,
 } from './topic-file.ts'
+import { checkExisting, checkTopicName, checkTopicOptions } from '../topic-rules.ts'
 
 export type EmbeddedLogOptions = {
   readonly folder: string
@@ -342,16 +340,6 @@ async function openTopic(settings: Settings, description: TopicDescription, ends
     throw error
   }
   return { description, partitions }
-}
-
-/** A retention is checked where one is asked for: a topic that somebody else keeps shorter is theirs. */
-function checkExisting({ topic, partitions, retentionMs }: TopicDescription, asked: TopicOptions): void {
-  if (partitions !== asked.partitions) {
-    throw new MillraceError('LOG_TOPIC_MISMATCH', { topic, existing: partitions, asked: asked.partitions })
-  }
-  if (asked.retentionMs === undefined || asked.retentionMs === retentionMs) return
-  const existing = retentionMs === null ? 'ever' : formatDuration(retentionMs)
-  throw new MillraceError('LOG_RETENTION_MISMATCH', { topic, existing, asked: formatDuration(asked.retentionMs) })
 }
 
 function checkSizes(records: readonly RecordInput[], { recordBytesMax, appendBytesMax }: Settings): void {

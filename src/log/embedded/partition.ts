@@ -12,7 +12,7 @@ import type { Segment } from './segment.ts'
 import { type Run, SegmentReader } from './segment-reader.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import { TailCache } from './tail-cache.ts'
-import { Waiters } from './waiters.ts'
+import { Waiters } from '../waiters.ts'
 
 export type PartitionOptions = {
   readonly topic: string

@@ -1,39 +1,12 @@
 import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
-import type { TopicDescription, TopicOptions } from '../log.ts'
+import type { TopicDescription } from '../log.ts'
 import { type FileSystem, readWhole, writeAtomically, writeFileWhole } from './file-system.ts'
 
 /**
  * A topic is a folder of its name under `topics/`, with a folder per partition and `topic.json`, which is written last:
  * a topic without it was never finished, and does not exist.
- *
- * The allowed characters are safe in the names of files; two topics whose names differ only by case are refused,
- * because some file systems would take them for one folder.
  */
-export function checkTopicName(topic: string, existing: Iterable<string>): void {
-  const refuse = (detail: string): never => {
-    throw new MillraceError('LOG_TOPIC_NAME_REFUSED', { topic, detail })
-  }
-  if (topic.length === 0 || topic.length > topicLengthMax) refuse(`it has ${topic.length} characters`)
-  const foreign = /[^a-zA-Z0-9._-]/u.exec(topic)
-  if (foreign !== null) refuse(`it holds ${JSON.stringify(foreign[0])}`)
-  if (topic === '.' || topic === '..') refuse('it means a folder')
-  for (const other of existing) {
-    if (other !== topic && other.toLowerCase() === topic.toLowerCase()) refuse(`topic "${other}" differs only by case`)
-  }
-}
-
-export function checkTopicOptions({ partitions, retentionMs }: TopicOptions): void {
-  if (!Number.isInteger(partitions) || partitions < 1 || partitions > partitionsMax) {
-    const allowed = `Ask for 1 to ${partitionsMax} partitions.`
-    throw new MillraceError('REQUEST_MALFORMED', { detail: `a topic of ${partitions} partitions`, allowed })
-  }
-  if (retentionMs !== undefined && (!Number.isSafeInteger(retentionMs) || retentionMs < 0)) {
-    const allowed = 'Give whole milliseconds from 0 on, or nothing to keep records for ever.'
-    throw new MillraceError('REQUEST_MALFORMED', { detail: `a retention of ${retentionMs} ms`, allowed })
-  }
-}
-
 export function topicFolder(logFolder: string, topic: string): string {
   return `${logFolder}/topics/${topic}`
 }
@@ -100,8 +73,6 @@ export async function readTopicFile(
 }
 
 const version = 1
-const topicLengthMax = 249
-const partitionsMax = 1024
 
 function parseDescription(file: string, content: Uint8Array): TopicDescription {
   const value = parseVersioned(file, content, version)
