@@ -5,8 +5,13 @@ export type Load = {
   readonly path: string
   /** The body of the n-th request, from 0. Called once for each. */
   readonly body: (n: number) => string
-  /** Kept open, each with one request at a time: the load follows the server (closed loop). */
+  /** Kept open, each with one request at a time. */
   readonly connections: number
+  /**
+   * Requests begin at this rate whatever the server does (open loop); one that finds no connection free waits, and its
+   * wait counts. Default: the next begins when one is answered, so that the load follows the server (closed loop).
+   */
+  readonly perSecond?: number
   readonly seconds: number
   /** Ends sooner after so many requests. Default ten million. */
   readonly requestsMax?: number
@@ -53,18 +58,27 @@ type Tally = { readonly latencies: Latencies; sent: number; refused: number }
 
 /** One connection until the time or the requests are over. Rejects when it breaks. */
 function runConnection(load: Load, tally: Tally, endAt: number): Promise<void> {
-  const { port, path, body, requestsMax = 10_000_000 } = load
+  const { port, path, body, perSecond, requestsMax = 10_000_000 } = load
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     let sentAt = 0
     let received: Buffer = Buffer.alloc(0)
+    const send = (n: number, since: number): void => {
+      sentAt = since
+      socket.write(requestText(path, body(n)))
+    }
     const sendNext = (): void => {
-      sentAt = performance.now()
-      if (sentAt >= endAt || tally.sent >= requestsMax) {
+      const now = performance.now()
+      const n = tally.sent
+      const dueAt = perSecond === undefined ? now : endAt - load.seconds * 1_000 + (n * 1_000) / perSecond
+      if (Math.max(now, dueAt) >= endAt || n >= requestsMax) {
         socket.end()
         return
       }
-      socket.write(requestText(path, body(tally.sent++)))
+      tally.sent += 1
+      // A timer may be late; that is the generator's fault, not the server's.
+      if (dueAt > now) setTimeout(() => send(n, performance.now()), dueAt - now)
+      else send(n, dueAt)
     }
     socket.on('connect', sendNext)
     socket.on('data', (piece: Buffer) => {

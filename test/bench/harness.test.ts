@@ -93,6 +93,16 @@ describe('the frame of the benchmarks', () => {
     )
     assert.ok(result.p50Ms > 0 && result.p50Ms <= result.p99Ms && result.p99Ms <= result.longestMs + 0.01)
     assert.ok((await server.cpuSeconds()) > 0)
+    const body2 = (): string => '{}'
+    const open = await runLoad({
+      port: server.port,
+      path: '/x',
+      body: body2,
+      connections: 4,
+      seconds: 1,
+      perSecond: 100,
+    })
+    assert.ok(open.requests > 80 && open.requests <= 100, `${open.requests} requests at a rate of 100`)
     await server.close()
     await assert.rejects(runLoad({ port: server.port, path: '/x', body, connections: 1, seconds: 1 }), /ECONNREFUSED/)
   })
