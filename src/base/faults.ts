@@ -103,6 +103,12 @@ export const faults = {
     message: 'the request is refused: {detail}',
     hint: '{allowed}',
   },
+  VECTORS_UNREADABLE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the bytes are no vectors: {detail}',
+    hint: 'Give the whole body of an answer of type application/vnd.millrace.vectors.v1, as it came.',
+  },
   REQUEST_TOO_LARGE: {
     kind: 'user',
     retry: 'never',

@@ -110,6 +110,12 @@ export class JsonBytes {
     this.#size += this.#buffer.write(escaped, this.#size, 'utf8')
   }
 
+  /** Copies what was written to a place that has the room, and gives its size. */
+  copyTo(target: Uint8Array, at: number): number {
+    target.set(this.#buffer.subarray(0, this.#size), at)
+    return this.#size
+  }
+
   /** A copy of what was written. */
   finish(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#size))

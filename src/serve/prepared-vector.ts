@@ -12,6 +12,8 @@ export type VectorShape = {
   readonly service: string | null
   readonly names: readonly string[]
   readonly types: readonly ValueType[]
+  /** Which view each comes from, numbered as they first appear: the values of a view are of one age. */
+  readonly views: readonly number[]
 }
 
 /** A target with everything looked up that does not depend on the entity. */
@@ -56,6 +58,7 @@ function prepare(service: string | null, places: readonly Place[]): PreparedVect
       service,
       names: places.map(({ name }) => name),
       types: places.map(({ view, index }) => view.features[index]!.type),
+      views: places.map(({ view }) => views.indexOf(view)),
     },
     views: views.map((view) => {
       const to = places.flatMap((place, index) => (place.view === view ? [index] : []))

@@ -37,7 +37,7 @@ export class VectorJson {
       this.#row(rows, row)
     }
     json.raw(parts.prefix)
-    this.#prefix(rows.prefix)
+    writePrefix(json, rows.prefix)
     json.byte(closeBrace)
     return json.finishLatin1()
   }
@@ -70,19 +70,6 @@ export class VectorJson {
     json.byte(closeBrace)
   }
 
-  #prefix(prefix: VectorRows['prefix']): void {
-    const json = this.#json
-    let isFirst = true
-    for (const stream of Object.keys(prefix)) {
-      if (!isFirst) json.byte(comma)
-      isFirst = false
-      json.text(stream)
-      json.byte(colon)
-      json.list(prefix[stream]!)
-    }
-    json.byte(closeBrace)
-  }
-
   #constantsOf(shape: VectorShape): Constants {
     let found = this.#constants.get(shape)
     if (found === undefined) {
@@ -94,6 +81,19 @@ export class VectorJson {
     }
     return found
   }
+}
+
+/** The members of the prefix, and the brace that ends it. */
+export function writePrefix(json: JsonBytes, prefix: VectorRows['prefix']): void {
+  let isFirst = true
+  for (const stream of Object.keys(prefix)) {
+    if (!isFirst) json.byte(comma)
+    isFirst = false
+    json.text(stream)
+    json.byte(colon)
+    json.list(prefix[stream]!)
+  }
+  json.byte(closeBrace)
 }
 
 const parts = {

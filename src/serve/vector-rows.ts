@@ -24,7 +24,7 @@ export type VectorRows = {
   ageMs: (number | null)[]
 }
 
-const emptyShape: VectorShape = { service: null, names: [], types: [] }
+const emptyShape: VectorShape = { service: null, names: [], types: [], views: [] }
 
 export function makeVectorRows(): VectorRows {
   return {

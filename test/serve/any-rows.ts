@@ -22,12 +22,15 @@ export class AnyRows {
     const types = this.#many(this.#below(12), () => this.#type())
     const size = this.#below(5)
     const cells = size * types.length
+    const views = this.#views(types.length)
+    const ages = this.#many(size * types.length, () => (this.#below(4) === 0 ? null : this.#offset()))
     const streams = this.#many(this.#below(3), (index) => `stream_${index}${this.#below(2) === 0 ? '' : '.history'}`)
     return {
       shape: {
         service: this.#below(4) === 0 ? null : this.#text(),
         names: types.map(() => this.#text()),
         types,
+        views,
       },
       size,
       instant: this.#below(4) === 0 ? 'latest' : this.#offset(),
@@ -36,8 +39,19 @@ export class AnyRows {
       values: [...this.#many(cells, (index) => this.#value(types[index % types.length]!)), 'left from before'],
       full: this.#below(2) === 0,
       status: this.#many(cells + 1, () => statuses[this.#below(statuses.length)]!),
-      ageMs: this.#many(cells + 1, () => (this.#below(4) === 0 ? null : this.#offset())),
+      // One age for all values of a view.
+      ageMs: this.#many(cells, (cell) => ages[cell - (cell % types.length) + views[cell % types.length]!]!),
     }
+  }
+
+  /** Numbered as they first appear. */
+  #views(length: number): number[] {
+    let count = 0
+    return this.#many(length, () => {
+      const view = this.#below(count + 1)
+      if (view === count) count += 1
+      return view
+    })
   }
 
   #type(): ValueType {

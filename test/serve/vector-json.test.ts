@@ -51,7 +51,7 @@ test('every status has its text', () => {
   const status: FeatureStatus[] = ['PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'OUTSIDE_MAX_AGE', 'WARMING']
   const rows: VectorRows = {
     ...makeVectorRows(),
-    shape: { service: 's', names: ['a', 'b', 'c', 'd', 'e'], types: [] },
+    shape: { service: 's', names: ['a', 'b', 'c', 'd', 'e'], types: [], views: [0, 0, 0, 0, 0] },
     size: 1,
     asOf: [1],
     full: true,

@@ -18,9 +18,13 @@ import { encodeBatch, readBatchHeader } from '../../src/log/record-batch.ts'
 import type { LogRecord } from '../../src/log/log.ts'
 import { decodeRecords } from '../../src/log/record-decoder.ts'
 import { encodeErasure, erasureHeader, readErasure } from '../../src/plan/erasure.ts'
+import type { FeatureStatus } from '../../src/plan/finish-view.ts'
 import { parseForgotten } from '../../src/plan/forgotten.ts'
 import { definitionsToJson } from '../../src/registry/definitions-json.ts'
 import { decodeVersion, encodeVersion, type Version } from '../../src/registry/version-record.ts'
+import { decodeVectors, type DecodedVectors } from '../../src/serve/decode-vectors.ts'
+import { VectorBinary } from '../../src/serve/vector-binary.ts'
+import type { VectorRows } from '../../src/serve/vector-rows.ts'
 import { openMemoryOnlineStore } from '../../src/store/online/memory/memory-online-store.ts'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from '../../src/stream/checkpoint.ts'
 import { readProgress, putProgress } from '../../src/stream/interval-entries.ts'
@@ -116,6 +120,42 @@ const forgotten = {
 }
 const erasure = { keys: [{ entity: 'customer', paths: ['customerId'] }], hash: -7 }
 const progress = { version: 1, shape: 's', closed: 1_700_000_000_000, recordMs: { 'payments.v1/0': 1 } } as const
+const vectorRows: VectorRows = {
+  shape: {
+    service: 'fraud',
+    names: ['n', 'amount', 'seen', 'place', 'last', 'tags'],
+    types: [
+      { kind: 'int' },
+      { kind: 'decimal', scale: 2 },
+      { kind: 'boolean' },
+      { kind: 'string' },
+      { kind: 'list', of: { kind: 'float' } },
+      { kind: 'list', of: { kind: 'string' } },
+    ],
+    views: [0, 0, 1, 1, 1, 1],
+  },
+  size: 2,
+  instant: 1_700_000_000_000,
+  prefix: { payments: [3, 4], 'payments.history': [9] },
+  asOf: [1_700_000_000_000, 1_700_000_000_000],
+  values: [3, 12.34, true, 'Zürich', [0.5, null], ['a', null], 0, null, null, null, null, []],
+  full: true,
+  status: [...Array<FeatureStatus>(6).fill('PRESENT'), ...Array<FeatureStatus>(6).fill('NOT_FOUND')],
+  ageMs: [5, 5, 7, 7, 7, 7, null, null, null, null, null, null],
+}
+const vectors: DecodedVectors = {
+  service: 'fraud',
+  asOf: 1_700_000_000_000,
+  features: vectorRows.shape.names,
+  types: ['int', 'decimal(2)', 'boolean', 'string', 'list of float', 'list of string'],
+  rows: [0, 1].map((row) => ({
+    asOf: 1_700_000_000_000,
+    values: vectorRows.values.slice(row * 6, row * 6 + 6),
+    status: vectorRows.status.slice(row * 6, row * 6 + 6),
+    ageMs: vectorRows.ageMs.slice(row * 6, row * 6 + 6),
+  })),
+  prefix: { payments: [3, 4], 'payments.history': [9] },
+}
 const recordOf = (value: Uint8Array): LogRecord => ({ offset: 0, timestampMs: 0, key: null, value, headers: [] })
 
 /** The files of a log that was made and closed here. */
@@ -293,6 +333,14 @@ const formats: readonly Format[] = [
     read: (bytes) => assert.deepEqual(parseForgotten(recordOf(bytes)), forgotten),
     newer: newerJson,
     refused: { code: 'FORGOTTEN_MALFORMED', message: /its version is 99, known is 1/ },
+  },
+  {
+    name: 'vectors',
+    version: 1,
+    write: () => Buffer.from(new VectorBinary().write(vectorRows), 'latin1'),
+    read: (bytes) => assert.deepEqual(decodeVectors(bytes), vectors),
+    newer: (bytes) => Uint8Array.from(bytes, (byte, index) => (index === 3 ? 99 : byte)),
+    refused: { code: 'VECTORS_UNREADABLE', message: /version 99/ },
   },
   {
     name: 'erasure',

@@ -1,5 +1,7 @@
 import { MillraceError } from '../../base/faults.ts'
 import type { HttpService, IngestResult } from '../http-service.ts'
+import { VectorBinary } from '../vector-binary.ts'
+import { vectorsType } from '../vector-format.ts'
 import { VectorJson } from '../vector-json.ts'
 import { faultBody, faultOf, statusOf } from './answer-fault.ts'
 import { parseReadRequest, type ReadLimits } from './read-request.ts'
@@ -8,6 +10,7 @@ import { type EventLimits, splitEvents } from './split-events.ts'
 /** What is said to a request, whoever carries it to the client. */
 export type Answer = {
   readonly status: number
+  readonly type: string
   /** One character per byte, to be sent as latin1. */
   readonly body: string
 }
@@ -27,14 +30,20 @@ export class Answers {
   readonly #service: HttpService
   readonly #limits: ReadLimits & EventLimits
   readonly #json = new VectorJson()
+  readonly #binary = new VectorBinary()
 
   constructor(service: HttpService, limits: ReadLimits & EventLimits) {
     this.#service = service
     this.#limits = limits
   }
 
-  features(body: Uint8Array): Answer {
-    return { status: 200, body: this.#json.write(this.#service.read(parseReadRequest(body, this.#limits))) }
+  /** @param accept the header of that name: the binary format where it names that, else JSON. */
+  features(body: Uint8Array, accept: string | undefined): Answer {
+    const rows = this.#service.read(parseReadRequest(body, this.#limits))
+    if (accept !== undefined && accepts(accept, vectorsType)) {
+      return { status: 200, type: vectorsType, body: this.#binary.write(rows) }
+    }
+    return { status: 200, type: jsonType, body: this.#json.write(rows) }
   }
 
   async events({ stream, body, framing, requestId }: EventsRequest): Promise<Answer> {
@@ -45,13 +54,18 @@ export class Answers {
   }
 }
 
+/** Whether the list of an `accept` header names a type. Weights are not looked at: whoever names it can read it. */
+function accepts(header: string, type: string): boolean {
+  return header === type || header.split(',').some((one) => one.split(';')[0]!.trim().toLowerCase() === type)
+}
+
 export function faultAnswer(error: unknown, context: Parameters<typeof faultOf>[1]): Answer {
   const fault = faultOf(error, context)
   return answerOf(statusOf(fault), faultBody(fault, context.requestId))
 }
 
 function answerOf(status: number, body: object): Answer {
-  return { status, body: Buffer.from(JSON.stringify(body)).toString('latin1') }
+  return { status, type: jsonType, body: Buffer.from(JSON.stringify(body)).toString('latin1') }
 }
 
 function placeOf({ partition, offset }: IngestResult): { partition: number; offset: number } {

@@ -98,7 +98,7 @@ class DirectRequest {
     }
     let answer: Answer
     try {
-      answer = answers.features(body)
+      answer = answers.features(body, this.#request.headers.accept)
     } catch (error) {
       fail(error)
       return
@@ -110,9 +110,9 @@ class DirectRequest {
     return this.#options.faultAnswer(error, { requestId: this.#requestId, bodyBytesMax: this.#direct.bodyBytesMax })
   }
 
-  #send({ status, body }: Answer): void {
+  #send({ status, type, body }: Answer): void {
     const { isDraining, observe, clock } = this.#options
-    const headers = ['content-type', jsonType, 'content-length', String(body.length), 'x-request-id', this.#requestId]
+    const headers = ['content-type', type, 'content-length', String(body.length), 'x-request-id', this.#requestId]
     if (status === 503) headers.push('retry-after', String(retryAfterSeconds))
     // A connection that is kept open would keep the server from closing.
     if (isDraining()) headers.push('connection', 'close')

@@ -210,7 +210,7 @@ function addReads(
   const settings = { onRequest: readiness(checkReady), bodyLimit: limits.readBytesMax }
   server.post('/v1/features', settings, (request, reply) => {
     const { body } = rawBody(request, ['application/json'])
-    send(reply, answers.features(body))
+    send(reply, answers.features(body, request.headers.accept))
   })
 }
 
@@ -279,8 +279,8 @@ function answer(reply: FastifyReply, status: number, body: object): FastifyReply
   return reply.code(status).type(jsonType).send(JSON.stringify(body))
 }
 
-function send(reply: FastifyReply, { status, body }: Answer): FastifyReply {
-  return reply.code(status).type(jsonType).send(Buffer.from(body, 'latin1'))
+function send(reply: FastifyReply, { status, type, body }: Answer): FastifyReply {
+  return reply.code(status).type(type).send(Buffer.from(body, 'latin1'))
 }
 
 /** Bodies are kept as bytes, of whatever type; routes say which types they take. */

@@ -100,6 +100,12 @@ const past: readonly [name: string, request: Request][] = [
     'a read with the charset',
     { url: features, body: read, headers: { 'content-type': 'application/json; charset=utf-8' } },
   ],
+  ['a read in bytes', { url: features, body: read, headers: { accept: 'application/vnd.millrace.vectors.v1' } }],
+  [
+    'a read in bytes or JSON',
+    { url: features, body: read, headers: { accept: 'a/b;q=1, Application/vnd.millrace.vectors.v1;q=0.5' } },
+  ],
+  ['a fault for bytes', { url: features, body: '{}', headers: { accept: 'application/vnd.millrace.vectors.v1' } }],
   ['a malformed read', { url: features, body: '{"service":7}' }],
   ['a read that is no JSON', { url: features, body: Buffer.from([0xff, 0xfe]) }],
   ['an empty read', { url: features }],

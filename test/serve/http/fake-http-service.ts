@@ -63,7 +63,12 @@ export class FakeHttpService implements HttpService {
     const size = request.entities.length
     const each = <T>(values: readonly T[]): T[] => request.entities.flatMap(() => values)
     return {
-      shape: { service, names: ['customer_spending:payments_1d', 'customer_spending:amount_mean_30d'], types: [] },
+      shape: {
+        service,
+        names: ['customer_spending:payments_1d', 'customer_spending:amount_mean_30d'],
+        types: [{ kind: 'int' }, { kind: 'float' }],
+        views: [0, 0],
+      },
       size,
       instant: request.asOf ?? 1000,
       prefix: { payments: [7, 8] },

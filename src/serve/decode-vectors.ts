@@ -1,0 +1,162 @@
+import { ByteReader, MalformedBytes } from '../base/bytes.ts'
+import { MillraceError } from '../base/faults.ts'
+import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { FeatureStatus } from '../plan/finish-view.ts'
+import { isList, isPacked, isTextList, statusCodes, vectorsMagic } from './vector-format.ts'
+
+/** Vectors of some entities, as `POST /v1/features` answers them in JSON, and the type of each feature by name. */
+export type DecodedVectors = {
+  readonly service: string | null
+  /** The instant of all rows; `'latest'` when each row has its own. */
+  readonly asOf: number | 'latest'
+  /** In the order of the values of every row. */
+  readonly features: readonly string[]
+  /** As an author reads them: `int`, `decimal(2)`, `list of string`. */
+  readonly types: readonly string[]
+  readonly rows: readonly DecodedRow[]
+  /** What the values have seen: stream → next offset per partition. */
+  readonly prefix: Readonly<Record<string, readonly number[]>>
+}
+
+export type DecodedRow = {
+  readonly asOf: number
+  readonly values: readonly FeatureValue[]
+  readonly status?: readonly FeatureStatus[]
+  readonly ageMs?: readonly (number | null)[]
+}
+
+type Feature = { readonly name: string; readonly type: string; readonly view: number }
+
+type Header = {
+  readonly service: string | null
+  readonly features: readonly Feature[]
+  readonly rows: number
+  readonly asOf: number | 'latest'
+  readonly full: boolean
+  readonly prefix: DecodedVectors['prefix']
+}
+
+/**
+ * Reads the binary answer of `POST /v1/features` (docs/VECTORS.md). Takes no value on trust that could make it read
+ * beyond the bytes. Throws `VECTORS_UNREADABLE`.
+ */
+export function decodeVectors(bytes: Uint8Array): DecodedVectors {
+  try {
+    const { header, end } = readHeader(bytes)
+    const { service, asOf, features, prefix } = header
+    const reader = new ByteReader(bytes, end)
+    const rows = Array.from({ length: header.rows }, () => readRow(reader, header))
+    reader.expectEnd()
+    return {
+      service,
+      asOf,
+      features: features.map(({ name }) => name),
+      types: features.map(({ type }) => type),
+      rows,
+      prefix,
+    }
+  } catch (error) {
+    if (error instanceof MalformedBytes) throw unreadable(error.message, error)
+    throw error
+  }
+}
+
+function readHeader(bytes: Uint8Array): { header: Header; end: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const [version] = vectorsMagic.slice(-1)
+  if (bytes.length < 8 || vectorsMagic.some((byte, index) => index < 3 && bytes[index] !== byte)) {
+    throw unreadable('they do not begin with MRV')
+  }
+  if (bytes[3] !== version) throw unreadable(`they are of version ${bytes[3]}, and this reads version ${version}`)
+  const end = 8 + view.getUint32(4, true)
+  if (end > bytes.length || end % 8 !== 0) throw unreadable(`their header ends at byte ${end} of ${bytes.length}`)
+  let header: unknown
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, end)))
+  } catch (error) {
+    throw unreadable('their header is no JSON', error)
+  }
+  if (!isHeader(header)) throw unreadable('their header says something else than version 1 does')
+  // Each row has at least its instant.
+  if (!(header.rows * 8 <= bytes.length - end)) throw unreadable(`${header.rows} rows do not fit into what is there`)
+  return { header, end }
+}
+
+function isHeader(value: unknown): value is Header {
+  if (!isObject(value)) return false
+  const { service, features, rows, asOf, full, prefix } = value
+  if (!Array.isArray(features) || !isObject(prefix)) return false
+  const isFeature = (one: unknown): boolean =>
+    isObject(one) &&
+    typeof one['name'] === 'string' &&
+    typeof one['type'] === 'string' &&
+    isCount(one['view']) &&
+    one['view'] < features.length
+  return (
+    (service === null || typeof service === 'string') &&
+    features.every(isFeature) &&
+    isCount(rows) &&
+    (asOf === 'latest' || typeof asOf === 'number') &&
+    typeof full === 'boolean' &&
+    Object.values(prefix).every((offsets) => Array.isArray(offsets) && offsets.every(isCount))
+  )
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function readRow(reader: ByteReader, { features, full }: Header): DecodedRow {
+  const start = reader.position
+  const asOf = reader.f64()
+  const viewCount = features.reduce((count, { view }) => Math.max(count, view + 1), 0)
+  const ages = full ? Array.from({ length: viewCount }, () => orNull(reader.f64())) : []
+  const values = features.map(({ type }): FeatureValue => {
+    if (isPacked(type)) return null
+    const value = orNull(reader.f64())
+    return type === 'boolean' && value !== null ? value === 1 : value
+  })
+  const status = full ? features.map(() => statusOf(reader.u8())) : []
+  features.forEach(({ type }, index) => {
+    if (isPacked(type)) values[index] = readPacked(reader, type)
+  })
+  while ((reader.position - start) % 8 !== 0) {
+    if (reader.u8() !== 0) throw unreadable('a row is not filled up with zeros')
+  }
+  if (!full) return { asOf, values }
+  return { asOf, values, status, ageMs: features.map(({ view }) => ages[view]!) }
+}
+
+function readPacked(reader: ByteReader, type: string): FeatureValue {
+  const mark = reader.u8()
+  if (mark === 0) return null
+  if (mark !== 1) throw unreadable(`a value is marked ${mark}`)
+  if (!isList(type)) return reader.string()
+  const elements: FeatureValue[] = []
+  for (let left = reader.varint(); left > 0; left--) elements.push(readElement(reader, type))
+  return elements
+}
+
+function readElement(reader: ByteReader, type: string): FeatureValue {
+  if (isTextList(type)) return readPacked(reader, 'string')
+  const value = orNull(reader.f64())
+  return type === 'list of boolean' && value !== null ? value === 1 : value
+}
+
+function statusOf(code: number): FeatureStatus {
+  const status = statusCodes[code]
+  if (status === undefined) throw unreadable(`there is no status ${code}`)
+  return status
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value
+}
+
+function unreadable(detail: string, cause?: unknown): MillraceError {
+  return new MillraceError('VECTORS_UNREADABLE', { detail }, cause === undefined ? {} : { cause })
+}
