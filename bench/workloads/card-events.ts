@@ -1,6 +1,10 @@
 /** Events whose number of keys, spread, lateness and JSON can be varied: for the curves. Seeded. */
-import { boolean, decimal, entity, featureView, int, stream, string, timestamp } from 'millrace'
+// From their own files: the whole of millrace opens stores, and one of their packages needs code generation.
 import { formatDuration } from '../../src/base/duration.ts'
+import { entity } from '../../src/definition/entity.ts'
+import { featureView } from '../../src/definition/feature-view.ts'
+import { stream } from '../../src/definition/stream.ts'
+import { boolean, decimal, int, string, timestamp } from '../../src/schema/field.ts'
 
 /**
  * How an event is written: `nested` has its fields three levels deep, in `non-ascii` every text is, id included, and

@@ -50,11 +50,15 @@ export class FoldRun {
   }
 
   /** Seconds of CPU it takes to fold the events. */
-  take(values: readonly Uint8Array[]): number {
+  take(values: readonly Uint8Array[], { batches = true }: { readonly batches?: boolean } = {}): number {
     const records = values.map((value): LogRecord => {
       return { offset: this.#offset++, timestampMs: farAheadMs, key: null, value, headers: [] }
     })
     return cpuSeconds(() => {
+      if (!batches) {
+        for (const record of records) this.#task.take(record, this.#targets)
+        return
+      }
       for (let from = 0; from < records.length; from += batchEvents) {
         this.#takeBatch(records.slice(from, from + batchEvents))
       }
