@@ -66,7 +66,7 @@ export class FoldRun {
   }
 
   #takeBatch(records: readonly LogRecord[]): void {
-    for (const record of records) this.#task.take(record, this.#targets)
+    this.#task.takeBatch(records, this.#targets)
   }
 
   /** Seconds of CPU to encode what changed, which then goes to the store, and the bytes of the changed states. */

@@ -92,6 +92,28 @@ export class ByteWriter {
     this.#size += value.length
   }
 
+  /** As `bytes`, of those in `[start, end)`. For few of them: one after the other. */
+  bytesBetween(value: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    this.varint(size)
+    if (this.#bytes.length - this.#size < size) this.#grow(size)
+    const bytes = this.#bytes
+    const from = this.#size
+    for (let index = 0; index < size; index++) bytes[from + index] = value[start + index]!
+    this.#size = from + size
+  }
+
+  /** Where everything written so far lies, with room behind it; only until more is written. */
+  get written(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Takes back what was written after so many bytes. */
+  truncate(size: number): void {
+    assert(size <= this.#size, 'what is taken back was written')
+    this.#size = size
+  }
+
   /** A copy of what was written. The writer may go on. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#size)

@@ -22,6 +22,7 @@ export type ProgramColumn = {
   readonly computed: boolean
   /** Row index of the field that it is; null when computed. */
   readonly field: number | null
+  readonly tree: Expression
 }
 
 /** Gathers the columns, windows and aggregates of a view; what two features share is there once. */
@@ -46,7 +47,7 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
       const key = canonicalJson(tree)
       if (!columns.has(key)) {
         const field = tree.op === 'field' ? Object.keys(stream.fields).indexOf(tree.name) : null
-        columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf), computed: field === null, field })
+        columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf), computed: field === null, field, tree })
       }
       return [...columns.keys()].indexOf(key)
     },

@@ -218,7 +218,21 @@ function makeProjection(view: FeatureView, { keys, where, columns }: ProjectionP
       computed ? (row: Row) => bounded(evaluate(row)) : (evaluate as (row: Row) => ColumnValue),
     ),
     fields: columns.map(({ field }) => field),
+    reads: fieldsOf([
+      ...(view.where === null ? [] : [view.where]),
+      ...columns.flatMap(({ computed, tree }) => (computed ? [tree] : [])),
+    ]).map((name) => names.indexOf(name)),
   }
+}
+
+function fieldsOf(trees: readonly Expression[]): string[] {
+  const fields = new Set<string>()
+  for (const tree of trees) {
+    walk(tree, (node) => {
+      if (node.op === 'field') fields.add(node.name)
+    })
+  }
+  return [...fields]
 }
 
 function makeProject(projection: Projection, kinds: readonly FieldKind[]): ViewPlan['project'] {

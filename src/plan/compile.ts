@@ -5,7 +5,7 @@ import type { FeatureView } from '../definition/feature-view.ts'
 import { type Gathered, gather } from '../definition/gather.ts'
 import type { Stream } from '../definition/stream.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
-import { makeProjectingDecoder } from '../schema/projector/projector.ts'
+import { makeProjectingDecoder, Projector } from '../schema/projector/projector.ts'
 import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { checkDuration, checkName, checkTopic } from './check-names.ts'
 import { type CompiledView, compileView } from './compile-view.ts'
@@ -246,12 +246,14 @@ function compileStream(stream: Stream, own: readonly OwnView[]): Omit<StreamPlan
   const id = stream.id === null ? null : names.indexOf(stream.id)
   const key = stream.key.map((name) => names.indexOf(name))
   const none = new FaultList()
+  const projector = Projector.of(stream.fields)
   const keyColumns = own.flatMap((view) => view.keys.map(({ column }) => names.indexOf(column)))
   return {
     name: stream.name,
     topic: stream.topic,
     fields: stream.fields,
-    decode: makeProjectingDecoder(stream.fields),
+    decode: makeProjectingDecoder(stream.fields, projector),
+    projector,
     time: names.indexOf(stream.time),
     id,
     // Where every key may be null the id places the event: a resend in other words still finds its first.

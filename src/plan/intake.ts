@@ -2,10 +2,11 @@ import { assert } from '../base/assert.ts'
 import { formatDuration } from '../base/duration.ts'
 import { murmur2 } from '../base/murmur2.ts'
 import type { Id, IdTable } from '../kernel/id-table.ts'
-import { Judge, type VerdictRules } from '../kernel/verdict.ts'
+import { Judge, type Judgement, type VerdictRules } from '../kernel/verdict.ts'
 import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
+import type { Projector } from '../schema/projector/projector.ts'
 import { readErasure } from './erasure.ts'
 import { OpenRejections, standsInFor } from './open-rejections.ts'
 import type { AcceptedEvent, StreamPlan } from './plan.ts'
@@ -78,6 +79,8 @@ export class Intake {
   readonly #partition: number
   readonly #source: SourceKind
   readonly #judge: Judge
+  readonly #seen: IdTable
+  readonly #hasTextIds: boolean
   /** Its rejections that a replay can still put right. */
   readonly open: OpenRejections
 
@@ -94,6 +97,8 @@ export class Intake {
     this.#stream = stream
     this.#partition = partition
     this.#source = from.source ?? 'live'
+    this.#seen = from.seen
+    this.#hasTextIds = stream.id !== null && Object.values(stream.fields)[stream.id]!.kind === 'string'
     this.#judge = new Judge(rulesOf(stream, this.#source), from.watermark, from.seen)
     this.open = from.open ?? OpenRejections.none()
   }
@@ -132,6 +137,33 @@ export class Intake {
       if (taken.verdict === 'late' || taken.verdict === 'refused') this.open.add(record.offset)
     } else if (taken.verdict === 'accepted') this.open.close(original)
     return taken
+  }
+
+  /**
+   * As `take`, for the event of a record without headers that the projector holds; nothing is made for it but what is
+   * remembered. Null: it is left to `take`, as everything that is refused or late.
+   */
+  takeProjected(projector: Projector, record: SourceRecord): 'accepted' | 'duplicate' | 'conflict' | null {
+    const { numbers, starts, ends } = projector.values
+    const { id, time, keyColumns, rules } = this.#stream
+    const ts = numbers[time]!
+    if (ts > record.timestampMs + rules.futureMs) return null
+    for (const column of keyColumns) if (ends[column]! - starts[column]! > keyTextBytesMax) return null
+    let judgement: Judgement
+    if (id === null) judgement = this.#judge.judgeWithoutId(ts)
+    else {
+      if (this.#hasTextIds) this.#seen.seekText(projector.text.bytes, starts[id]!, ends[id]!)
+      else this.#seen.seek(numbers[id]!)
+      judgement = this.#judge.judgeSought(ts, projector.text.hash())
+    }
+    return judgement === 'late' ? null : judgement
+  }
+
+  /** What breaks a tie of the event that was accepted last, which the projector holds. */
+  tieOf(projector: Projector, record: SourceRecord): string | number {
+    const { id } = this.#stream
+    if (id === null) return coordinateTie(this.#source, this.#partition, record.offset)
+    return projector.value(id) as string | number
   }
 
   /** What `take` would say now of a record that stands in for an earlier one. */

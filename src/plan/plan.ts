@@ -4,6 +4,7 @@ import type { ViewProgram } from '../kernel/program.ts'
 import type { VerdictRules } from '../kernel/verdict.ts'
 import type { EventDecoder, Row } from '../schema/decode.ts'
 import type { Field, Fields } from '../schema/field.ts'
+import type { Projector } from '../schema/projector/projector.ts'
 import type { ValueType } from '../schema/value-type.ts'
 
 /** A checked, named, compiled set of definitions. Building one does nothing but compute. */
@@ -22,6 +23,8 @@ export type StreamPlan = {
   readonly topic: string
   readonly fields: Fields
   readonly decode: EventDecoder
+  /** The same for most events, without a row; null: for none. */
+  readonly projector: Projector | null
   /** Indexes into a row. */
   readonly time: number
   readonly id: number | null
@@ -117,6 +120,8 @@ export type Projection = {
   readonly columns: readonly ((row: Row) => ColumnValue)[]
   /** Row index of each column that is a field as it stands; null for one that is computed. */
   readonly fields: readonly (number | null)[]
+  /** Row indexes that `where` and the computed columns read. */
+  readonly reads: readonly number[]
 }
 
 export type KeyColumn = {

@@ -23,13 +23,30 @@ export function encodeKey(kinds: readonly FieldKind[], values: readonly (string 
   for (let index = 0; index < kinds.length; index++) {
     const kind = kinds[index]!
     const value = values[index]!
-    writer.u8(kindTags[kind])
-    if (typeof value === 'string') writer.string(value)
-    else if (typeof value === 'boolean') writer.u8(value ? 1 : 0)
-    else if (kind === 'float') writer.f64(value)
-    else writer.zigzag(value)
+    if (typeof value === 'boolean') writeKeyBoolean(writer, value)
+    else if (typeof value === 'number') writeKeyNumber(writer, kind, value)
+    else {
+      writer.u8(kindTags.string)
+      writer.string(value)
+    }
   }
   return writer.finish()
+}
+
+export function writeKeyNumber(writer: ByteWriter, kind: FieldKind, value: number): void {
+  writer.u8(kindTags[kind])
+  if (kind === 'float') writer.f64(value)
+  else writer.zigzag(value)
+}
+
+export function writeKeyBoolean(writer: ByteWriter, value: boolean): void {
+  writer.u8(kindTags.boolean)
+  writer.u8(value ? 1 : 0)
+}
+
+/** Begins a text, which the caller writes with its size. */
+export function writeKeyTextTag(writer: ByteWriter): void {
+  writer.u8(kindTags.string)
 }
 
 /** The values of `encodeKey`, in declared order. */

@@ -428,10 +428,7 @@ export class Engine {
   #take(track: Track, task: SourceTask, records: readonly LogRecord[]): boolean {
     const targets = { folds: track.folds, forgotten: this.#forgotten, ...this.#emission }
     try {
-      for (const record of records) {
-        assert(record.offset >= task.next, 'records come in offset order')
-        task.take(record, targets)
-      }
+      task.takeBatch(records, targets)
     } catch (error) {
       // At once, before any promise has its turn: a record may be folded into one view and not into the next, and no
       // checkpoint may be cut there.

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import type { LogRecord } from '../log/log.ts'
 import { isErased } from '../plan/erasure.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
@@ -6,6 +7,7 @@ import type { IdTable } from '../kernel/id-table.ts'
 import { Intake, type SourceKind } from '../plan/intake.ts'
 import { OpenRejections } from '../plan/open-rejections.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
+import { emptyBatchOf } from '../plan/view-batch.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { SourceProgress, VerdictCounts, ViewCounts } from './checkpoint.ts'
 import type { FeatureEvents } from './feature-events.ts'
@@ -119,6 +121,44 @@ export class SourceTask {
 
   get newIdCount(): number {
     return this.#seen.untaken
+  }
+
+  /**
+   * Takes records one after the other, as `take` does, but folds what is accepted at once for each view. Only what is
+   * rare goes through `take` itself, and everything while each event is told of.
+   */
+  takeBatch(records: readonly LogRecord[], targets: Targets): void {
+    const { projector } = this.stream
+    const { folds, forgotten, features } = targets
+    const isTold = features?.isActive === true
+    const batches = folds.map(({ view }) => emptyBatchOf(view))
+    const counts = this.#counts
+    const forgottenTo = forgotten.reachOf(this.topic, this.partition)
+    for (const record of records) {
+      assert(record.offset >= this.#next, 'records come in offset order')
+      const isPlain = record.value !== null && record.headers.length === 0 && record.offset >= forgottenTo && !isTold
+      const verdict =
+        isPlain && projector?.project(record.value) === true ? this.#intake.takeProjected(projector, record) : null
+      if (verdict === null) {
+        this.take(record, targets)
+        continue
+      }
+      this.#next = record.offset + 1
+      counts.records += 1
+      if (verdict !== 'accepted') {
+        counts.duplicate += 1
+        if (verdict === 'conflict') counts.conflicts += 1
+        continue
+      }
+      counts.accepted += 1
+      const ts = projector!.values.numbers[this.stream.time]!
+      for (let index = 0; index < batches.length; index++) {
+        const batch = batches[index]!
+        const tie = batch.keepsTies ? this.#intake.tieOf(projector!, record) : 0
+        folds[index]!.counts[batch.add(projector!, ts, tie)] += 1
+      }
+    }
+    for (const [index, { batch }] of batches.entries()) folds[index]!.table.applyBatch(batch)
   }
 
   take(record: LogRecord, { folds, forgotten, outputs, features }: Targets): void {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { assert } from '../../base/assert.ts'
+import { murmur2OfWords } from '../../base/murmur2.ts'
 
 const sizeMin = 4_096
 
@@ -44,6 +45,11 @@ export class EventText {
     for (let index = 0; index < count; index++) bits |= words[index]!
     this.#isAscii = (bits & 0x8080_8080) === 0
     return this.#isAscii || isUtf8(raw)
+  }
+
+  /** Of all bytes, as `murmur2` gives it. */
+  hash(): number {
+    return murmur2OfWords(this.#words, this.#length)
   }
 
   /** The characters of `[start, end)`. */
