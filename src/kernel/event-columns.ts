@@ -43,6 +43,10 @@ export function insertEvent(events: EventColumns, event: KernelEvent): number {
   return index
 }
 
+export function eventAt({ ts, ties, columns }: EventColumns, index: number): KernelEvent {
+  return { ts: ts[index]!, tie: ties?.[index] ?? 0, values: columns.map((column) => column[index]!) }
+}
+
 /** Drops the `count` oldest events. */
 export function dropOldest(events: EventColumns, count: number): void {
   events.ts.splice(0, count)

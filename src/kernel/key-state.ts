@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
-import type { KernelEvent } from './event-columns.ts'
+import { type KernelEvent, lowerBound } from './event-columns.ts'
 import type { ViewProgram } from './program.ts'
-import { Slab } from './slab/slab.ts'
+import { type PagesOf, Slab } from './slab/slab.ts'
 
 /**
  * The state of one key of a view: a slot of a slab, alone in it or among others. It must not be used any more once
@@ -44,15 +44,15 @@ export class KeyState {
 
   /** How many events are kept raw. */
   get count(): number {
-    return this.#slab.count(this.slot)
+    return this.#slab.paged(this.slot)?.count ?? this.#slab.count(this.slot)
   }
 }
 
 const noKey = new Uint8Array(0)
 
 /** A state by itself. */
-export function makeKeyState(program: ViewProgram): KeyState {
-  const slab = new Slab(program)
+export function makeKeyState(program: ViewProgram, pagesOf?: PagesOf): KeyState {
+  const slab = new Slab(program, pagesOf)
   return new KeyState(slab, slab.allocate(noKey))
 }
 
@@ -70,6 +70,13 @@ export function applyEvent(program: ViewProgram, { slab, slot }: KeyState, event
 
 /** Times of the raw events at or after an instant, in order. The state must not change meanwhile. */
 export function* timesFrom({ slab, slot }: KeyState, instant: number): Generator<number, void, undefined> {
+  const paged = slab.paged(slot)
+  if (paged !== undefined) {
+    for (const { ts } of paged.pages(instant)) {
+      for (let index = lowerBound(ts, instant); index < ts.length; index++) yield ts[index]!
+    }
+    return
+  }
   const rows = slab.rows(slot)
   const at = slab.rowsAt(slot)
   const count = slab.count(slot)
@@ -78,11 +85,15 @@ export function* timesFrom({ slab, slot }: KeyState, instant: number): Generator
 
 /** How many events lie before an instant that can be read. */
 export function countBefore({ slab, slot }: KeyState, t: number): number {
-  return slab.applied(slot) - (slab.count(slot) - slab.lowerBound(slot, t))
+  const paged = slab.paged(slot)
+  const from = paged === undefined ? slab.count(slot) - slab.lowerBound(slot, t) : paged.count - paged.countBefore(t)
+  return slab.applied(slot) - from
 }
 
 /** Time of the newest event before `t`; -1 when there is none. */
 export function newestBefore({ slab, slot }: KeyState, t: number): number {
+  const paged = slab.paged(slot)
+  if (paged !== undefined) return Math.max(paged.newestBefore(t), slab.baseNewest(slot))
   const index = slab.lowerBound(slot, t)
   // Before the events settle, one that came late lies in the base and may be newer than the oldest raw ones.
   const newest = index > 0 ? slab.rows(slot)[slab.rowsAt(slot) + (index - 1) * slab.layout.width]! : -1

@@ -15,7 +15,22 @@ export type ViewProgram = {
   readonly spanMs: number
   /** How far before a key's newest event a read may lie and still be exact. */
   readonly horizonMs: number
+  /** Absent: `standardPaging`. Others are for tests, where a few events should be many. */
+  readonly paging?: Paging
 }
+
+/**
+ * How the raw events of a key that has many are cut into pages: an event opens a page once in `2 ** pageBits`, and an
+ * opener of one level one of the next once in `2 ** nodeBits`. Part of the format of stored states.
+ */
+export type Paging = {
+  /** A key with no more events than this has no pages. */
+  readonly rowsMax: number
+  readonly pageBits: number
+  readonly nodeBits: number
+}
+
+export const standardPaging: Paging = { rowsMax: 256, pageBits: 7, nodeBits: 6 }
 
 /**
  * Events with `t - offset - length <= ts < t - offset`; a null length reaches back to the first event. With a hop the

@@ -30,8 +30,13 @@ export function readAggregates(
       const { slab, slot } = state
       const base = window.lengthMs === null ? slab.base(slot) : undefined
       if (base !== undefined) partial = aggregation.merge(partial, base[lifetime])
-      const low = slab.lowerBound(slot, windowStart(window, t))
-      partial = addRows(aggregate, partial, { slab, slot, low, high: slab.lowerBound(slot, windowEnd(window, t)) })
+      const [from, to] = [windowStart(window, t), windowEnd(window, t)]
+      const paged = slab.paged(slot)
+      if (paged !== undefined) partial = paged.addRange(index, partial, { low: from, high: to })
+      else {
+        const rows = { slab, slot, low: slab.lowerBound(slot, from), high: slab.lowerBound(slot, to) }
+        partial = addRows(aggregate, partial, rows)
+      }
     }
     if (window.lengthMs === null) lifetime += 1
     if (extra !== null && extra.ts >= windowStart(window, t) && extra.ts < windowEnd(window, t)) {

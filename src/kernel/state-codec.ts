@@ -2,6 +2,8 @@ import { ByteReader, ByteWriter, MalformedBytes } from '../base/bytes.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { ColumnType } from './aggregation.ts'
 import { type KeyState, makeKeyState } from './key-state.ts'
+import { readTie, writeTie } from './event-codec.ts'
+import type { PageSource } from './paged/span-store.ts'
 import type { ViewProgram } from './program.ts'
 import { tieOf, toTie } from './slab/row-layout.ts'
 import type { Slab } from './slab/slab.ts'
@@ -9,12 +11,15 @@ import type { Slab } from './slab/slab.ts'
 /**
  * Durable form of a key's state. Canonical: states of equal sets of events are equal bytes.
  *
- *     version u8 · newest+1 · applied · baseNewest+1 · count · ts of the first, then deltas · ties · columns · base
+ *     version u8 · newest+1 · applied · baseNewest+1 · raw events · base
+ *
+ * Raw events are, in version 1, count · ts of the first, then deltas · ties · columns. In version 2, for keys with more
+ * than 256 of them, they are the head of `PagedEvents`, and records of their own besides (`takePageChanges`).
  *
  * Whole numbers are varints. The program says which columns and partial aggregates there are, so a state is only
  * ever read with the plan that wrote it.
  */
-const version = 1
+const [versionRows, versionPages] = [1, 2]
 
 export function encodeState({ columns }: ViewProgram, { slab, slot }: KeyState): Uint8Array {
   const writer = new ByteWriter(64 + slab.count(slot) * (4 + 4 * columns.length))
@@ -22,25 +27,48 @@ export function encodeState({ columns }: ViewProgram, { slab, slot }: KeyState):
   return writer.finish()
 }
 
-export function decodeState(program: ViewProgram, bytes: Uint8Array): KeyState {
-  const state = makeKeyState(program)
+/** @param pages where the pages of this key are; without, only what the head knows can be read. */
+export function decodeState(program: ViewProgram, bytes: Uint8Array, pages?: PageSource): KeyState {
+  const state = pages === undefined ? makeKeyState(program) : makeKeyState(program, () => pages)
   readState(state.slab, state.slot, new ByteReader(bytes))
   return state
+}
+
+/**
+ * What a state is written as, with pages made anew from the events in its own: equal bytes only if these are whole, and
+ * cut where they must be. Gives how many records of pages belong to it.
+ */
+export function againInMemory(program: ViewProgram, state: KeyState): { bytes: Uint8Array; pages: number } {
+  const { slab, slot } = state
+  const copied = slab.paged(slot) === undefined ? 0 : slab.pagesAgain(slot)
+  return { bytes: encodeState(program, state), pages: copied }
 }
 
 /** Settles the state, for what is written depends on the set of events alone. */
 export function writeState(slab: Slab, slot: number, writer: ByteWriter): void {
   slab.trim(slot)
+  const { layout } = slab
+  const paged = slab.paged(slot)
+  writer.u8(paged === undefined ? versionRows : versionPages)
+  writer.varint(slab.newest(slot) + 1)
+  writer.varint(slab.applied(slot))
+  writer.varint(slab.baseNewest(slot) + 1)
+  if (paged === undefined) writeRows(slab, slot, writer)
+  else paged.encode(writer)
+  const base = slab.base(slot)
+  for (let index = 0; index < layout.lifetimes.length; index++) {
+    const { aggregation } = layout.lifetimes[index]!
+    aggregation.encode(base === undefined ? aggregation.zero() : base[index], writer)
+  }
+}
+
+function writeRows(slab: Slab, slot: number, writer: ByteWriter): void {
   const { layout, texts, program } = slab
   const { width } = layout
   const rows = slab.rows(slot)
   const from = slab.rowsAt(slot)
   const count = slab.count(slot)
   const to = from + count * width
-  writer.u8(version)
-  writer.varint(slab.newest(slot) + 1)
-  writer.varint(slab.applied(slot))
-  writer.varint(slab.baseNewest(slot) + 1)
   writer.varint(count)
   let previous = 0
   for (let at = from; at < to; at += width) {
@@ -54,27 +82,44 @@ export function writeState(slab: Slab, slot: number, writer: ByteWriter): void {
       writeValue(writer, kind, { slab, value: rows[at]! })
     }
   }
-  const base = slab.base(slot)
-  for (let index = 0; index < layout.lifetimes.length; index++) {
-    const { aggregation } = layout.lifetimes[index]!
-    aggregation.encode(base === undefined ? aggregation.zero() : base[index], writer)
-  }
 }
 
 /** Reads all that is left, into an empty slot. After a fault the slot has no meaning. */
 export function readState(slab: Slab, slot: number, reader: ByteReader): void {
   const found = reader.u8()
-  if (found !== version) {
-    throw new MillraceError('STATE_VERSION_UNKNOWN', { what: 'a key state', version: found, supported: version })
+  if (found !== versionRows && found !== versionPages) {
+    throw new MillraceError('STATE_VERSION_UNKNOWN', { what: 'a key state', version: found, supported: versionPages })
   }
-  const { layout, texts, program } = slab
-  const { width } = layout
   const newest = reader.varint() - 1
   const applied = reader.varint()
   const baseNewest = reader.varint() - 1
+  if (found === versionPages) {
+    slab.restore(slot, { newest, applied, baseNewest, count: 0 })
+    slab.restorePages(slot, reader)
+  } else readRows(slab, slot, { newest, applied, baseNewest, reader })
+  const { lifetimes } = slab.layout
+  if (lifetimes.length > 0) {
+    slab.restoreBase(
+      slot,
+      lifetimes.map(({ aggregation }) => aggregation.decode(reader)),
+    )
+  }
+  reader.expectEnd()
+}
+
+type Rows = {
+  readonly newest: number
+  readonly applied: number
+  readonly baseNewest: number
+  readonly reader: ByteReader
+}
+
+function readRows(slab: Slab, slot: number, { reader, ...head }: Rows): void {
+  const { layout, texts, program } = slab
+  const { width } = layout
   const count = reader.varint()
   if (count > reader.remaining) throw new MalformedBytes(`${count} events are more than there are bytes`)
-  slab.restore(slot, { newest, applied, baseNewest, count })
+  slab.restore(slot, { ...head, count })
   const rows = slab.rows(slot)
   const from = slab.rowsAt(slot)
   const to = from + count * width
@@ -87,27 +132,12 @@ export function readState(slab: Slab, slot: number, reader: ByteReader): void {
     if (layout.keepsTies) rows[at + 1] = 0
   }
   if (layout.keepsTies) {
-    for (let at = from + 1; at < to; at += width) {
-      rows[at] = toTie(texts, reader.u8() === 1 ? reader.string() : reader.zigzag())
-    }
+    for (let at = from + 1; at < to; at += width) rows[at] = toTie(texts, readTie(reader))
   }
   for (let column = 0; column < program.columns.length; column++) {
     const { kind } = program.columns[column]!
     for (let at = from + layout.first + column; at < to; at += width) rows[at] = readValue(reader, kind, slab)
   }
-  if (layout.lifetimes.length > 0) {
-    slab.restoreBase(
-      slot,
-      layout.lifetimes.map(({ aggregation }) => aggregation.decode(reader)),
-    )
-  }
-  reader.expectEnd()
-}
-
-function writeTie(writer: ByteWriter, tie: string | number): void {
-  writer.u8(typeof tie === 'string' ? 1 : 0)
-  if (typeof tie === 'string') writer.string(tie)
-  else writer.zigzag(tie)
 }
 
 // One byte says null, false, true, or that a value follows.

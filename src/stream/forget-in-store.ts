@@ -4,7 +4,7 @@ import type { Forgotten } from '../plan/forgotten.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { type Checkpoint, encodeCheckpoint, type ViewCounts } from './checkpoint.ts'
-import { checkpointKey, statesOfHashedKey } from './store-keys.ts'
+import { checkpointKey, pageKeysOf, statesOfHashedKey } from './store-keys.ts'
 
 /**
  * What was forgotten after a checkpoint, because a crash came before the next one, takes its effect on the checkpoint
@@ -28,6 +28,7 @@ export async function forgetInStore(
         const name = Buffer.from(key).toString('hex')
         if (changes.has(name)) continue
         changes.set(name, [key, null])
+        for (const page of pageKeysOf(store, key)) changes.set(Buffer.from(page).toString('hex'), [page, null])
         const { applied } = decodeState(view.program, value)
         const { [view.fingerprint]: before } = views
         views[view.fingerprint] = {

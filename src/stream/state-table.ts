@@ -2,12 +2,14 @@ import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import { type FoldBatch, hashKey } from '../kernel/fold-batch.ts'
 import { KeyState } from '../kernel/key-state.ts'
+import { PageCache } from '../kernel/paged/page-cache.ts'
+import type { PageSource } from '../kernel/paged/span-store.ts'
 import { KeyIndex } from '../kernel/slab/key-index.ts'
 import { Slab } from '../kernel/slab/slab.ts'
 import { decodeState, readState, writeState } from '../kernel/state-codec.ts'
 import type { ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-import { hasStates, stateKey } from './store-keys.ts'
+import { hasStates, pageKey, pageSource, stateKey } from './store-keys.ts'
 
 // What the table knows of a slot.
 /** It changed since the last checkpoint. */
@@ -16,6 +18,9 @@ const flagDirty = 1
 const flagForgotten = 2
 /** It was used since eviction last came by. */
 const flagUsed = 4
+
+/** Memory for pages of keys with many events, besides those that changed since the last checkpoint. */
+export const pageBytesMax: number = 32 * 1024 * 1024
 
 /**
  * The states of one view: those touched lately in memory, all others in the store. What changed since the last
@@ -27,6 +32,7 @@ export class StateTable {
   readonly #keysMax: number
   readonly #slab: Slab
   readonly #index: KeyIndex
+  readonly #pages = new PageCache(pageBytesMax)
   readonly #writer = new ByteWriter(1024)
   /** By slot. */
   #flags = new Uint8Array(16)
@@ -44,13 +50,14 @@ export class StateTable {
     this.#view = view
     this.#store = store
     this.#keysMax = keysMax
-    this.#slab = new Slab(view.program)
+    this.#slab = new Slab(view.program, (key) => this.#pagesOf(key))
     this.#index = new KeyIndex(this.#slab)
     this.#storeHasMore = hasStates(store, view.fingerprint)
   }
 
+  /** Keys that changed, and pages of keys that have many events. */
   get dirtyCount(): number {
-    return this.#dirtyCount
+    return this.#dirtyCount + this.#pages.changed
   }
 
   get cachedCount(): number {
@@ -59,7 +66,8 @@ export class StateTable {
 
   /** Bytes of memory, lifetime aggregates left out. */
   get bytes(): number {
-    return this.#slab.bytes + this.#index.bytes + this.#flags.length + this.#dirty.byteLength + this.#slots.byteLength
+    const own = this.#index.bytes + this.#flags.length + this.#dirty.byteLength + this.#slots.byteLength
+    return this.#slab.bytes + this.#pages.bytes + own
   }
 
   /**
@@ -73,7 +81,7 @@ export class StateTable {
       const stored = this.#stored(key)
       if (stored === undefined) return null
       // When the table is full a read leaves no trace: `evict` comes only with checkpoints, and those only with events.
-      if (this.#index.count >= this.#keysMax) return decodeState(this.#view.program, stored)
+      if (this.#index.count >= this.#keysMax) return decodeState(this.#view.program, stored, this.#pagesOf(key))
       slot = this.#load(hash, key, stored)
     }
     this.#flags[slot]! |= flagUsed
@@ -117,7 +125,7 @@ export class StateTable {
     }
     if ((this.#flags[slot]! & flagForgotten) !== 0) return 0
     const applied = this.#slab.applied(slot)
-    this.#slab.clear(slot)
+    this.#slab.forget(slot)
     this.#touch(slot, flagForgotten)
     return applied
   }
@@ -130,8 +138,10 @@ export class StateTable {
       this.#flags[slot]! &= ~flagDirty
       const key = stateKey(this.#view.fingerprint, this.#slab.key(slot))
       changes.push([key, (this.#flags[slot]! & flagForgotten) === 0 ? this.#encode(slot) : null])
+      for (const [name, bytes] of this.#slab.takePageChanges(slot)) changes.push([pageKey(key, name), bytes])
     }
     this.#dirtyCount = 0
+    this.#pages.changed = 0
     return changes
   }
 
@@ -140,6 +150,7 @@ export class StateTable {
    * when no checkpoint is being written.
    */
   evict(): void {
+    this.#slab.releasePages()
     const { slotsEnd } = this.#slab
     // In two rounds every state that may go was found unused.
     for (let steps = 2 * slotsEnd; steps > 0 && this.#index.count > this.#keysMax; steps--) {
@@ -166,6 +177,10 @@ export class StateTable {
     const own = key.subarray(start, end)
     const stored = this.#stored(own)
     return stored === undefined ? this.#put(hash, this.#slab.allocate(own)) : this.#load(hash, own, stored)
+  }
+
+  #pagesOf(key: Uint8Array): PageSource {
+    return pageSource(this.#store, stateKey(this.#view.fingerprint, key), this.#pages)
   }
 
   #stored(key: Uint8Array): Uint8Array | undefined {

@@ -1,6 +1,9 @@
 import { assert } from '../base/assert.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import { sha256 } from '../base/hash.ts'
+import type { PageCache } from '../kernel/paged/page-cache.ts'
+import { pageNameBytes } from '../kernel/paged/place.ts'
+import type { PageSource } from '../kernel/paged/span-store.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 
 /** How the engine's parts share one online store: a byte for the kind of entry, then its own key. */
@@ -13,6 +16,9 @@ export const kindRejections = 4
 export const kindIntervals = 5
 /** Keys with an event in an interval that is not emitted yet. */
 export const kindOpenInterval = 6
+/** Pages of events of a key that has many. */
+const kindPage = 7
+const kindPageOfLongKey = 8
 
 /** Longer keys are named by their hash. With what stands before it a key stays within what any store takes. */
 const keyBytesMax = 1024
@@ -48,6 +54,37 @@ export function* statesOfHashedKey(
   for (const [key, value] of store.range(from, endOf(from))) {
     if (sha256(key.subarray(from.length)) === hash) yield [Uint8Array.from(key), Uint8Array.from(value)]
   }
+}
+
+/** What the pages of a key begin with: the rest is `nameOfRecord`. */
+function pagesOf(state: Uint8Array): Uint8Array {
+  const prefix = Uint8Array.from(state)
+  prefix[0] = state[0] === kindStateOfLongKey ? kindPageOfLongKey : kindPage
+  return prefix
+}
+
+/** @param state the `stateKey` of the key. */
+export function pageKey(state: Uint8Array, name: Uint8Array): Uint8Array {
+  return Buffer.concat([pagesOf(state), name])
+}
+
+/** Where the pages of all keys of a view are. */
+export function isPageKey(key: Uint8Array): boolean {
+  return key[0] === kindPage || key[0] === kindPageOfLongKey
+}
+
+/** The keys of all pages of a key that the store has. No key of a view begins with another, so none are of others. */
+export function* pageKeysOf(store: OnlineStore, state: Uint8Array): Generator<Uint8Array> {
+  const from = pagesOf(state)
+  const end = Buffer.concat([from, new Uint8Array(pageNameBytes).fill(0xff)])
+  for (const [key] of store.range(from, end)) {
+    if (key.length === from.length + pageNameBytes) yield Uint8Array.from(key)
+  }
+}
+
+/** Where a key's pages are read from, while `cache` does not have them. */
+export function pageSource(store: OnlineStore, state: Uint8Array, cache: PageCache): PageSource {
+  return { get: (name) => store.get(pageKey(state, name)), cache }
 }
 
 /** Whether the store has any state of a view. */
@@ -105,6 +142,8 @@ export const ownedKinds: readonly {
 }[] = [
   { kind: kindState, owner: 'view', bytes: 8 },
   { kind: kindStateOfLongKey, owner: 'view', bytes: 8 },
+  { kind: kindPage, owner: 'view', bytes: 8 },
+  { kind: kindPageOfLongKey, owner: 'view', bytes: 8 },
   { kind: kindIds, owner: 'track', bytes: 4 },
   { kind: kindRejections, owner: 'track', bytes: 4 },
 ]

@@ -85,10 +85,10 @@ test('a decoded state is the one that was encoded', () => {
 
 test('another version is a fault, not a guess', () => {
   const bytes = encodeState(plain, plainState())
-  bytes[0] = 2
+  bytes[0] = 3
   assert.throws(() => decodeState(plain, bytes), {
     code: 'STATE_VERSION_UNKNOWN',
-    details: { what: 'a key state', version: 2, supported: 1 },
+    details: { what: 'a key state', version: 3, supported: 2 },
   })
 })
 

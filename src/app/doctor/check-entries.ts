@@ -1,16 +1,19 @@
 import { messageOf } from '../../base/faults.ts'
-import { decodeState, encodeState } from '../../kernel/state-codec.ts'
+import { PageCache } from '../../kernel/paged/page-cache.ts'
+import { againInMemory, decodeState } from '../../kernel/state-codec.ts'
 import type { ViewPlan } from '../../plan/plan.ts'
 import { OpenRejections } from '../../plan/open-rejections.ts'
 import { readProgress, viewsWithProgress } from '../../stream/interval-entries.ts'
 import { decodeIds, encodeIds } from '../../stream/seen-ids.ts'
 import {
   idsKey,
+  isPageKey,
   kindIds,
   kindIntervals,
   kindOpenInterval,
   ownedKinds,
   ownerIn,
+  pageSource,
   trackOwner,
 } from '../../stream/store-keys.ts'
 import { rebuildHint } from './check-store.ts'
@@ -18,7 +21,14 @@ import type { Examined } from './examined.ts'
 import type { Findings } from './finding.ts'
 
 /** Of one view: what its states add up to. */
-type ViewTally = { keys: number; applied: number; wrong: number; readonly view: ViewPlan | null }
+type ViewTally = {
+  keys: number
+  applied: number
+  wrong: number
+  /** Records of pages that are there, and that the states speak of. */
+  readonly pages: { stored: number; named: number }
+  readonly view: ViewPlan | null
+}
 
 /** Of one source of a track: its segments of ids, in order. */
 type IdsTally = { segments: number[]; newestTs: number; wrong: number }
@@ -34,7 +44,7 @@ export function checkEntries({ checkpoint, store, plans, onProgress }: Examined,
   const views = new Map<string, ViewTally>()
   for (const fingerprint of checkpoint.tracks.flatMap((track) => track.views)) {
     const view = plans.flatMap((plan) => plan.views).find((one) => one.fingerprint === fingerprint) ?? null
-    views.set(fingerprint, { keys: 0, applied: 0, wrong: 0, view })
+    views.set(fingerprint, { keys: 0, applied: 0, wrong: 0, pages: { stored: 0, named: 0 }, view })
   }
   const tracks = new Set(checkpoint.tracks.map(({ track }) => trackOwner(track)))
   const ids = new Map<string, IdsTally>()
@@ -51,7 +61,8 @@ export function checkEntries({ checkpoint, store, plans, onProgress }: Examined,
     if (kind.owner === 'view') {
       const tally = views.get(owner)
       if (tally === undefined) left += 1
-      else tallyState({ key, value }, tally, findings)
+      else if (isPageKey(key)) tally.pages.stored += 1
+      else tallyState({ key, value }, { tally, store }, findings)
     } else if (!tracks.has(owner)) left += 1
     else if (key[0] === kindIds) tallyIds({ key, value }, ids, findings)
     else checkOpenRejections({ key, value }, findings)
@@ -71,7 +82,9 @@ export function checkEntries({ checkpoint, store, plans, onProgress }: Examined,
 
 type Entry = { readonly key: Uint8Array; readonly value: Uint8Array }
 
-function tallyState({ key, value }: Entry, tally: ViewTally, findings: Findings): void {
+type Tallied = { readonly tally: ViewTally; readonly store: Examined['store'] }
+
+function tallyState({ key, value }: Entry, { tally, store }: Tallied, findings: Findings): void {
   tally.keys += 1
   const { view } = tally
   if (view === null) return
@@ -79,9 +92,11 @@ function tallyState({ key, value }: Entry, tally: ViewTally, findings: Findings)
     if (tally.wrong++ < toldMax) findings.fault('states', `${view.name}, entry ${hex(key)}: ${what}`, rebuildHint)
   }
   try {
-    const state = decodeState(view.program, value)
+    const state = decodeState(view.program, value, pageSource(store, Uint8Array.from(key), new PageCache(0)))
     tally.applied += state.applied
-    if (Buffer.compare(encodeState(view.program, state), value) !== 0) wrong('it is not in canonical form')
+    const { bytes, pages } = againInMemory(view.program, state)
+    tally.pages.named += pages
+    if (Buffer.compare(bytes, value) !== 0) wrong('it is not in canonical form')
   } catch (error) {
     wrong(`it does not decode: ${messageOf(error)}`)
   }
@@ -92,13 +107,17 @@ function sumStates(
   views: ReadonlyMap<string, ViewTally>,
   findings: Findings,
 ): void {
-  for (const [fingerprint, { keys, applied, wrong, view }] of views) {
+  for (const [fingerprint, { keys, applied, wrong, pages, view }] of views) {
     if (view === null) {
       const what = `${keys} keys of view ${fingerprint}, whose definition is not at hand, were not looked at`
       findings.warn('states', what, 'Give the module with the definitions: `millrace doctor definitions.ts`.')
       continue
     }
     const counted = counts[fingerprint]?.applied
+    if (wrong === 0 && pages.stored !== pages.named) {
+      const what = `${view.name}: its states have ${pages.named} pages, and there are ${pages.stored}`
+      findings.fault('states', what, rebuildHint)
+    }
     if (wrong > toldMax) findings.fault('states', `${view.name}: ${wrong} states are damaged`, rebuildHint)
     if (wrong === 0 && counted !== applied) {
       const what = `${view.name}: its ${keys} states count ${applied} events, and the checkpoint ${counted ?? 'none'}`

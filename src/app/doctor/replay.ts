@@ -8,7 +8,7 @@ import type { StreamPlan, ViewPlan } from '../../plan/plan.ts'
 import type { SourceProgress, TrackProgress, VerdictCounts } from '../../stream/checkpoint.ts'
 
 import { SeenIdSegments } from '../../stream/seen-ids.ts'
-import { ownedKinds, ownerIn, rejectionsKey, stateKey } from '../../stream/store-keys.ts'
+import { isPageKey, ownedKinds, ownerIn, rejectionsKey, stateKey } from '../../stream/store-keys.ts'
 import { recordsOf } from './check-rejections.ts'
 import { rebuildHint } from './check-store.ts'
 import type { Examined } from './examined.ts'
@@ -149,7 +149,7 @@ function compareStates({ store }: Examined, { view, states }: Rebuilt, findings:
   for (const { kind, owner, bytes } of ownedKinds) {
     if (owner !== 'view') continue
     for (const [key] of store.range(Uint8Array.of(kind), Uint8Array.of(kind + 1))) {
-      if (ownerIn(key, bytes) !== view.fingerprint) continue
+      if (ownerIn(key, bytes) !== view.fingerprint || isPageKey(key)) continue
       stored += 1
       if (!expected.has(Buffer.from(key).toString('latin1'))) foreign += 1
     }

@@ -8,6 +8,8 @@ export class PageCache {
   /** Longest unused first. */
   readonly #spans = new Set<Span>()
   #bytes = 0
+  /** Pages and nodes that changed, and so cannot go; whoever takes the changes sets it back. */
+  changed = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax

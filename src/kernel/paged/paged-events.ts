@@ -3,6 +3,7 @@ import { type ByteReader, type ByteWriter, MalformedBytes } from '../../base/byt
 import { readEvents, writeEvents } from '../event-codec.ts'
 import {
   dropOldest,
+  eventAt,
   type EventColumns,
   insertEvent,
   type KernelEvent,
@@ -47,9 +48,13 @@ export class PagedEvents {
     this.#count = parts.count
   }
 
-  static from(program: ViewProgram, events: EventColumns, pages: PageSource): PagedEvents {
+  static empty(program: ViewProgram, pages: PageSource): PagedEvents {
     const first = makeEventColumns(program.columns.length, program.keepsTies)
-    const paged = new PagedEvents(new SpanStore(program, pages), { first, spans: [], last: null, count: 0 })
+    return new PagedEvents(new SpanStore(program, pages), { first, spans: [], last: null, count: 0 })
+  }
+
+  static from(program: ViewProgram, events: EventColumns, pages: PageSource): PagedEvents {
+    const paged = PagedEvents.empty(program, pages)
     for (let index = 0; index < events.ts.length; index++) paged.insert(eventAt(events, index))
     return paged
   }
@@ -293,11 +298,6 @@ type Head = {
 
 function newestIn({ ts }: EventColumns, t: number): number {
   return ts[lowerBound(ts, t) - 1] ?? -1
-}
-
-function eventAt(events: EventColumns, index: number): KernelEvent {
-  const values = events.columns.map((column) => column[index]!)
-  return { ts: events.ts[index]!, tie: events.ties?.[index] ?? 0, values }
 }
 
 /** The events from `index` on, taken off. */

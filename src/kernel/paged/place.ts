@@ -3,15 +3,7 @@ import { sha256Bytes } from '../../base/hash.ts'
 import type { ColumnValue } from '../aggregation.ts'
 import { readTie, readValue, writeTie, writeValue } from '../event-codec.ts'
 import { compareAt, compareColumnValues, compareTies, type EventColumns, type KernelEvent } from '../event-columns.ts'
-import type { ViewProgram } from '../program.ts'
-
-/**
- * How often an event opens a page, and an opener of one level one of the next: once in `2 ** bits`. Part of the format
- * of stored states; only tests use others than `standardShape`.
- */
-export type Shape = { readonly pageBits: number; readonly nodeBits: number }
-
-export const standardShape: Shape = { pageBits: 7, nodeBits: 6 }
+import type { Paging, ViewProgram } from '../program.ts'
 
 /**
  * An event by its place in the order, and what of it that needs: with ties no values, else no tie. Equal events, which
@@ -49,7 +41,7 @@ export function comparePlace(place: Place, event: KernelEvent, keepsTies: boolea
  * Whether an event of this hash opens a page (1 or more), and nodes up to which level; 0: it opens nothing. That follows
  * from the event alone, so equal sets of events are cut into equal pages whatever their order of arrival.
  */
-export function levelOf(hash: number, { pageBits, nodeBits }: Shape): number {
+export function levelOf(hash: number, { pageBits, nodeBits }: Paging): number {
   let rest = hash
   let bitsLeft = 32 - pageBits
   if (rest % 2 ** pageBits !== 0) return 0

@@ -2,11 +2,11 @@ import { assert } from '../../base/assert.ts'
 import { ByteReader, ByteWriter } from '../../base/bytes.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { EventColumns, KernelEvent } from '../event-columns.ts'
-import type { ViewProgram } from '../program.ts'
+import { type Paging, standardPaging, type ViewProgram } from '../program.ts'
 import { addRange } from '../read.ts'
 import { type Channels, channelsOf } from './channels.ts'
-import type { PageCache } from './page-cache.ts'
-import { hashPlace, levelOf, nameOfRecord, type Shape, standardShape } from './place.ts'
+import { PageCache } from './page-cache.ts'
+import { hashPlace, levelOf, nameOfRecord } from './place.ts'
 import {
   decodePartials,
   decodeRecord,
@@ -22,7 +22,11 @@ import type { Span } from './span.ts'
 export type PageSource = {
   get(name: Uint8Array): Uint8Array | undefined
   readonly cache: PageCache
-  readonly shape?: Shape
+}
+
+/** For states that no store has: nothing is ever let go. */
+export function pagesInMemory(): PageSource {
+  return { get: () => undefined, cache: new PageCache(0) }
 }
 
 /** A record to be written under its name; null: to be deleted. */
@@ -36,7 +40,7 @@ export class SpanStore {
   readonly program: ViewProgram
   readonly channels: Channels
   readonly #pages: PageSource
-  readonly #shape: Shape
+  readonly #paging: Paging
   /** By name as latin1. */
   #changes = new Map<string, PageChange>()
   /** Spans whose record is in `#changes`, or was taken and may not be in the store yet. */
@@ -46,11 +50,11 @@ export class SpanStore {
     this.program = program
     this.channels = channelsOf(program)
     this.#pages = pages
-    this.#shape = pages.shape ?? standardShape
+    this.#paging = program.paging ?? standardPaging
   }
 
   levelOf(event: KernelEvent, ordinal: number): number {
-    return levelOf(hashPlace(event, ordinal, this.program.keepsTies), this.#shape)
+    return levelOf(hashPlace(event, ordinal, this.program.keepsTies), this.#paging)
   }
 
   eventsOf(span: Span): EventColumns {
@@ -69,6 +73,7 @@ export class SpanStore {
   change(span: Span): void {
     if (span.events === null && span.children === null) this.#load(span)
     this.#pages.cache.remove(span)
+    if (!span.changed) this.#pages.cache.changed += 1
     span.changed = true
     span.partials = null
     span.encoded = null

@@ -1,8 +1,11 @@
 import { assert } from '../../base/assert.ts'
 import { compareStrings } from '../../base/compare.ts'
-import { compareTies, type KernelEvent } from '../event-columns.ts'
+import { type ByteReader, ByteWriter } from '../../base/bytes.ts'
+import { compareTies, eventAt, type KernelEvent } from '../event-columns.ts'
 import type { FoldBatch } from '../fold-batch.ts'
-import type { ViewProgram } from '../program.ts'
+import { PagedEvents } from '../paged/paged-events.ts'
+import { type PageChange, type PageSource, pagesInMemory } from '../paged/span-store.ts'
+import { standardPaging, type ViewProgram } from '../program.ts'
 import { Arena } from './arena.ts'
 import { layoutOf, releaseRow, type RowLayout, tieOf, toDouble, toTie, valueOf, writeRow } from './row-layout.ts'
 import { Texts } from './texts.ts'
@@ -38,6 +41,8 @@ const capacityMin = 4
  * events are raw follows from the set of events alone: those at or after `floor`, the newest event's instant less the
  * horizon and the longest window. Events that fell below it may linger as rows until `settle`: an event is in the rows
  * or in the base, never in both, and reads look at both.
+ *
+ * The raw events of a key that has many are not in rows but in pages (`paged`).
  */
 export class Slab {
   readonly program: ViewProgram
@@ -49,14 +54,24 @@ export class Slab {
   readonly #width: number
   /** By slot; none before a first event fell below the floor. */
   readonly #bases: (unknown[] | undefined)[] = []
+  /** By slot; of the few keys that have many events. */
+  readonly #paged = new Map<number, PagedEvents>()
+  /** Records of keys that went back to rows: still to be deleted. */
+  readonly #droppedPages = new Map<number, PageChange[]>()
+  readonly #pagesOf: PagesOf
+  /** A key with more raw events is written in pages, one with fewer or as many in rows: whatever it was before. */
+  readonly #rowsMax: number
   readonly #free: number[] = []
   #doubles = new Float64Array(headDoubles)
   #words = new Uint32Array(this.#doubles.buffer)
   #bytes = new Uint8Array(this.#doubles.buffer)
   #slots = 0
 
-  constructor(program: ViewProgram) {
+  /** @param pagesOf where the pages of a key are kept; without, all of them stay in memory. */
+  constructor(program: ViewProgram, pagesOf: PagesOf = () => pagesInMemory()) {
     this.program = program
+    this.#pagesOf = pagesOf
+    this.#rowsMax = (program.paging ?? standardPaging).rowsMax
     this.layout = layoutOf(program)
     this.#width = this.layout.width
     this.staged = new Float64Array(this.layout.width)
@@ -98,7 +113,16 @@ export class Slab {
     this.#free.push(slot)
   }
 
-  /** Drops all events of a key; the key stays. */
+  /** Drops all events of a key, and in the store its pages (`takePageChanges`); the key stays. */
+  forget(slot: number): void {
+    const paged = this.paged(slot)
+    if (paged !== undefined) this.#dropPages(slot, paged)
+    const dropped = this.#droppedPages.get(slot)
+    this.clear(slot)
+    if (dropped !== undefined) this.#droppedPages.set(slot, dropped)
+  }
+
+  /** Drops all that is in memory of the events of a key; the key stays. */
   clear(slot: number): void {
     this.#dropRows(slot, this.count(slot))
     this.#resize(slot, 0)
@@ -153,7 +177,12 @@ export class Slab {
     return this.#bases[slot]
   }
 
-  /** How many events are kept raw. */
+  /** The raw events of a key that has many; then it has no rows. */
+  paged(slot: number): PagedEvents | undefined {
+    return this.#paged.size === 0 ? undefined : this.#paged.get(slot)
+  }
+
+  /** How many events are kept raw in rows. */
   count(slot: number): number {
     return this.#words[slot * headWords + wordCount]!
   }
@@ -213,12 +242,24 @@ export class Slab {
     const head = slot * headDoubles
     this.#doubles[head + 1]! += 1
     if (ts > this.#doubles[head]!) this.#doubles[head] = ts
-    if (ts >= floorOf(this.program, this.#doubles[head]!)) this.#insert(slot)
-    else this.#takeToBase(slot, this.staged, 0)
+    if (ts < floorOf(this.program, this.#doubles[head]!)) this.#takeToBase(slot, this.staged, 0)
+    else if (this.#paged.size > 0 && this.#paged.has(slot)) {
+      this.#paged.get(slot)!.insert(this.#eventAt(this.staged, 0))
+      releaseRow(this.layout, this.texts, this.staged, 0)
+    } else {
+      this.#insert(slot)
+      // Before it is written, a key may have twice as many.
+      if (this.count(slot) > 2 * this.#rowsMax) this.#toPages(slot)
+    }
   }
 
   /** Moves every event before the floor into the base. Afterwards equal sets of events are equal states. */
   settle(slot: number): void {
+    const paged = this.paged(slot)
+    if (paged !== undefined) {
+      this.#settlePages(slot, paged)
+      return
+    }
     const count = this.lowerBound(slot, this.floor(slot))
     if (count === 0) return
     const rows = this.rows(slot)
@@ -230,6 +271,9 @@ export class Slab {
   /** Settles, and gives back memory that the events of the key have not needed for long. */
   trim(slot: number): void {
     this.settle(slot)
+    if (this.count(slot) > this.#rowsMax) this.#toPages(slot)
+    const paged = this.paged(slot)
+    if (paged !== undefined && paged.count <= this.#rowsMax) this.#toRows(slot, paged)
     const count = this.count(slot)
     const capacity = this.#words[slot * headWords + wordCapacity]!
     if (count === 0) this.#resize(slot, 0)
@@ -252,6 +296,92 @@ export class Slab {
 
   restoreBase(slot: number, base: unknown[]): void {
     this.#bases[slot] = base
+  }
+
+  /** The pages of an empty slot, read back. */
+  restorePages(slot: number, reader: ByteReader): void {
+    this.#paged.set(slot, PagedEvents.decode(this.program, reader, this.#pagesOf(this.key(slot))))
+  }
+
+  /** Records of pages that belong to what `writeState` wrote last. */
+  takePageChanges(slot: number): PageChange[] {
+    const dropped = this.#droppedPages.get(slot) ?? []
+    this.#droppedPages.delete(slot)
+    const changes = this.paged(slot)?.takeChanges() ?? []
+    return dropped.length === 0 ? changes : [...dropped, ...changes]
+  }
+
+  /** The store has the pages that were taken: they need not stay in memory. */
+  releasePages(): void {
+    for (const paged of this.#paged.values()) paged.release()
+  }
+
+  /** Puts pages made anew from the events in the place of a slot's own. Gives how many records they are. */
+  pagesAgain(slot: number): number {
+    const own = this.#paged.get(slot)!
+    const again = PagedEvents.empty(this.program, pagesInMemory())
+    for (const page of own.pages()) {
+      for (let index = 0; index < page.ts.length; index++) again.insert(eventAt(page, index))
+    }
+    this.#paged.set(slot, again)
+    again.encode(new ByteWriter())
+    return again.takeChanges().length
+  }
+
+  #settlePages(slot: number, paged: PagedEvents): void {
+    const floor = this.floor(slot)
+    const newest = paged.newestBefore(floor)
+    if (newest < 0) return
+    const head = slot * headDoubles
+    if (newest > this.#doubles[head + 2]!) this.#doubles[head + 2] = newest
+    const { lifetimes } = this.layout
+    if (lifetimes.length > 0) {
+      const base = (this.#bases[slot] ??= lifetimes.map(({ aggregation }) => aggregation.zero()))
+      lifetimes.forEach((aggregate, index) => {
+        const number = this.program.aggregates.indexOf(aggregate)
+        base[index] = paged.addRange(number, base[index], { low: 0, high: floor })
+      })
+    }
+    paged.dropBefore(floor)
+  }
+
+  #toPages(slot: number): void {
+    this.settle(slot)
+    const count = this.count(slot)
+    if (count <= this.#rowsMax) return
+    const paged = PagedEvents.empty(this.program, this.#pagesOf(this.key(slot)))
+    const rows = this.rows(slot)
+    const at = this.rowsAt(slot)
+    for (let index = 0; index < count; index++) paged.insert(this.#eventAt(rows, at + index * this.#width))
+    this.#dropRows(slot, count)
+    this.#resize(slot, 0)
+    this.#paged.set(slot, paged)
+  }
+
+  #toRows(slot: number, paged: PagedEvents): void {
+    this.#paged.delete(slot)
+    for (const page of paged.pages()) {
+      for (let index = 0; index < page.ts.length; index++) {
+        this.stage(eventAt(page, index))
+        this.#insert(slot)
+      }
+    }
+    this.#dropPages(slot, paged)
+  }
+
+  #dropPages(slot: number, paged: PagedEvents): void {
+    paged.forget()
+    const before = this.#droppedPages.get(slot) ?? []
+    this.#droppedPages.set(slot, [...before, ...paged.takeChanges()])
+  }
+
+  #eventAt(rows: Float64Array, at: number): KernelEvent {
+    const { kinds, first, keepsTies } = this.layout
+    return {
+      ts: rows[at]!,
+      tie: keepsTies ? tieOf(this.texts, rows[at + 1]!) : 0,
+      values: kinds.map((kind, column) => valueOf(kind, this.texts, rows[at + first + column]!)),
+    }
   }
 
   #insert(slot: number): void {
@@ -388,6 +518,8 @@ export class Slab {
     this.#words[word + wordCapacity] = 0
     this.#words[word + wordGeneration]! += 1
     if (this.#bases[slot] !== undefined) this.#bases[slot] = undefined
+    if (this.#paged.size > 0) this.#paged.delete(slot)
+    if (this.#droppedPages.size > 0) this.#droppedPages.delete(slot)
   }
 
   #keyPlace(slot: number): { bytes: Uint8Array; at: number } {
@@ -416,6 +548,8 @@ export class Slab {
 }
 
 const noRows = new Float64Array(0)
+
+export type PagesOf = (key: Uint8Array) => PageSource
 
 /** First instant whose events are kept raw. */
 export function floorOf(program: ViewProgram, newest: number): number {

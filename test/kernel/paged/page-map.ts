@@ -1,18 +1,15 @@
 import type { PageCache } from '../../../src/kernel/paged/page-cache.ts'
 import type { PagedEvents } from '../../../src/kernel/paged/paged-events.ts'
-import { type Shape, standardShape } from '../../../src/kernel/paged/place.ts'
 import type { PageSource } from '../../../src/kernel/paged/span-store.ts'
 
 /** The records of one key, in memory. */
 export class PageMap implements PageSource {
   readonly cache: PageCache
-  readonly shape: Shape
   readonly records = new Map<string, Uint8Array>()
   loads = 0
 
-  constructor(cache: PageCache, shape: Shape = standardShape) {
+  constructor(cache: PageCache) {
     this.cache = cache
-    this.shape = shape
   }
 
   get(name: Uint8Array): Uint8Array | undefined {

@@ -51,7 +51,7 @@ const history = anyProgram.chain((program) => {
   return fc.record({
     program: fc.constant(program),
     steps: fc.array(step, { minLength: 20, maxLength: 400, size: 'max' }),
-    shape: fc.constantFrom({ pageBits: 2, nodeBits: 1 }, { pageBits: 1, nodeBits: 2 }, { pageBits: 3, nodeBits: 3 }),
+    paging: fc.constantFrom({ pageBits: 2, nodeBits: 1 }, { pageBits: 1, nodeBits: 2 }, { pageBits: 3, nodeBits: 3 }),
     cacheBytes: fc.constantFrom(0, 3_000, 1_000_000),
     order: fc.array(fc.nat(1_000_000), { minLength: 400, maxLength: 400 }),
   })
@@ -60,8 +60,9 @@ const history = anyProgram.chain((program) => {
 test('reads what a sorted array reads, through drops, late events, checkpoints and restarts', () => {
   let [events, highest, loads] = [0, 0, 0]
   fc.assert(
-    fc.property(history, ({ program, steps, shape, cacheBytes, order }) => {
-      const pages = new PageMap(new PageCache(cacheBytes), shape)
+    fc.property(history, ({ program: usual, steps, paging, cacheBytes, order }) => {
+      const program: ViewProgram = { ...usual, paging: { rowsMax: 0, ...paging } }
+      const pages = new PageMap(new PageCache(cacheBytes))
       const plain = makeEventColumns(program.columns.length, program.keepsTies)
       let paged = PagedEvents.from(program, plain, pages)
       let [now, floor, number] = [0, 0, 0]
@@ -91,7 +92,7 @@ test('reads what a sorted array reads, through drops, late events, checkpoints a
       }
       checkRange(program, { plain, paged }, 0, now + 1)
       assert.deepEqual(allOf(program, paged), plain)
-      const again = new PageMap(new PageCache(cacheBytes), shape)
+      const again = new PageMap(new PageCache(cacheBytes))
       const other = PagedEvents.from(program, makeEventColumns(program.columns.length, program.keepsTies), again)
       for (const event of shuffled(plain, order)) other.insert(event)
       assert.deepEqual(recordsOf(other, again), recordsOf(paged, pages))
