@@ -21,6 +21,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   serve: ['base', 'schema', 'kernel', 'plan', 'store'],
   registry: ['base', 'schema', 'definition', 'kernel', 'plan', 'log'],
   monitor: ['base', 'schema', 'kernel', 'plan'],
+  model: ['base', 'schema', 'kernel', 'plan', 'log'],
   app: [
     'base',
     'schema',
@@ -34,6 +35,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'serve',
     'registry',
     'monitor',
+    'model',
   ],
   cli: ['base', 'plan', 'registry', 'monitor', 'app'],
 }
