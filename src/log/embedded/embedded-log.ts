@@ -32,7 +32,7 @@ export type EmbeddedLogOptions = {
   readonly recordBytesMax?: number
   /** All records of one call. Default: 64 MiB. */
   readonly appendBytesMax?: number
-  /** The newest bytes of each partition that are kept in memory for readers. Default: 4 MiB. */
+  /** The newest bytes of each partition that are kept in memory for readers. Default: 1 MiB. */
   readonly tailBytesMax?: number
   /**
    * Topic → ends that were durable once by other evidence, such as a checkpoint. Recovery then takes what is missing
@@ -279,7 +279,7 @@ function makeSettings(options: EmbeddedLogOptions): Settings {
     segmentBytes: 64 * mebibyte,
     recordBytesMax: mebibyte,
     appendBytesMax: 64 * mebibyte,
-    tailBytesMax: 4 * mebibyte,
+    tailBytesMax: mebibyte,
     durableEnds: new Map(),
     fileSystem: nodeFileSystem,
     makeId: randomUUID,

@@ -1,9 +1,12 @@
 import type { Run } from './segment-reader.ts'
 
+/** About what a run takes up besides its bytes: many appends of one record each would otherwise count as nothing. */
+const runBytes = 512
+
 /** The newest groups of a partition, kept in memory up to a number of bytes: who follows the end reads no file. */
 export class TailCache {
   readonly #bytesMax: number
-  #runs: Run[] = []
+  #runs: (Run | null)[] = []
   /** Runs before this place are gone; they are cut off together, now and then. */
   #first = 0
   #bytes = 0
@@ -15,10 +18,11 @@ export class TailCache {
   /** The run must follow the one added before. */
   add(run: Run): void {
     this.#runs.push(run)
-    this.#bytes += run.bytes.length
+    this.#bytes += runBytes + run.bytes.length
     while (this.#bytes > this.#bytesMax) {
-      this.#bytes -= this.#runs[this.#first]!.bytes.length
-      this.#first++
+      this.#bytes -= runBytes + this.#runs[this.#first]!.bytes.length
+      // Let go of at once: places are cut off only now and then.
+      this.#runs[this.#first++] = null
     }
     if (this.#first > 64 && this.#first * 2 > this.#runs.length) {
       this.#runs = this.#runs.slice(this.#first)
@@ -41,6 +45,6 @@ export class TailCache {
       else low = middle + 1
     }
     const run = this.#runs[low]
-    return run !== undefined && run.baseOffset <= offset ? run : null
+    return run !== undefined && run !== null && run.baseOffset <= offset ? run : null
   }
 }
