@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { totalmem } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
@@ -14,6 +14,7 @@ import { Forgotten, readForgotten } from '../plan/forgotten.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { historyPrefixName } from '../plan/stream-history.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
+import { startSweepThreads } from './sweep-threads.ts'
 import { version } from './version.ts'
 
 export type TrainOptions = {
@@ -32,6 +33,8 @@ export type TrainOptions = {
   readonly output: string
   /** Bytes of events, rows and values held in memory; what exceeds them goes to files. Default: a quarter of the machine's. */
   readonly memory?: number
+  /** Threads that sweep. Default: as many as there are cores, where there is enough to do. */
+  readonly threads?: number
   readonly clock?: Clock
   readonly onProgress?: (progress: Progress) => void
 }
@@ -69,6 +72,9 @@ export type Manifest = {
 
 type FileSummary = { readonly file: string; readonly rows: number | null; readonly sha256: string }
 
+/** With fewer, a thread would not be up before the work is done. */
+const threadedRowsMin = 500_000
+
 /** Builds a training set from files or a log, and writes it with its manifest. */
 export async function train(options: TrainOptions): Promise<Manifest> {
   const { plan, target, at, output, clock = systemClock, inclusive = false } = options
@@ -83,6 +89,9 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   const spine = { path: options.spine, table: await openTableReader(options.spine), at }
   // Files are no part of the log: whoever forgets an entity takes it out of them too.
   const forgotten = 'log' in options.history ? await readForgotten(options.history.log) : new Forgotten()
+  const rows = (spine.table.rowCount ?? 0) + histories.reduce((sum, { history }) => sum + (history.size ?? 0), 0)
+  const threads = options.threads ?? (rows < threadedRowsMin ? 1 : availableParallelism())
+  const sweeper = (threads > 1 ? startSweepThreads(plan, views, threads) : null) ?? makeInlineSweeper(views)
   const folder = `${output}.parts`
   await mkdir(folder, { recursive: true })
   const set = await buildTrainingSet({
@@ -91,9 +100,9 @@ export async function train(options: TrainOptions): Promise<Manifest> {
     histories,
     forgotten,
     inclusive,
-    budget: new MemoryBudget(options.memory ?? totalmem() / 4, false),
+    budget: new MemoryBudget(options.memory ?? totalmem() / 4, sweeper.width > 1),
     folder,
-    sweeper: makeInlineSweeper(views),
+    sweeper,
     openWriter: (columns) => openTableWriter(output, columns),
     onProgress,
   })

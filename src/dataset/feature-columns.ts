@@ -65,7 +65,7 @@ type Placing = {
 function place(column: SegmentColumn, { rows, firstRow, type, into }: Placing): void {
   if (column.kind === 'text') {
     const values: TableValue[] =
-      type.kind === 'list' ? column.texts.map((text) => JSON.parse(text) as TableValue) : [...column.texts]
+      type.kind === 'list' ? column.texts.all().map((text) => JSON.parse(text) as TableValue) : column.texts.all()
     for (let at = 0; at < rows.length; at++) {
       const place = column.places[at]!
       into[rows[at]! - firstRow] = place < 0 ? null : (values[place] as never)

@@ -2,7 +2,7 @@ import { MillraceError } from '../base/faults.ts'
 import { describe, floatMagnitudeMax, makeValueParser, nameOfAllowed, type RowValue } from '../schema/decode.ts'
 import type { Field } from '../schema/field.ts'
 import { instantMsEnd } from '../schema/instant.ts'
-import type { TableColumnValues, TableValue } from '../store/offline/table-file.ts'
+import type { TableBatch, TableColumnValues, TableReader, TableValue } from '../store/offline/table-file.ts'
 import { columnKind } from './partitions/partition-layout.ts'
 import { type BatchColumn, makeColumn, numberOf } from './partitions/row-batch.ts'
 
@@ -107,4 +107,9 @@ function parseNumbers(values: Float64Array, field: Field, holdsInstants: boolean
     } else if (!Number.isSafeInteger(value) || (isInstants && !(value >= 0 && value < instantMsEnd))) return null
   }
   return parsed
+}
+
+/** Reads a table with its columns of numbers as such where it has them. */
+export function numbersFrom(table: TableReader, columns: readonly string[]): AsyncIterable<TableBatch> {
+  return table.readNumbers === undefined ? table.read(columns) : table.readNumbers(columns)
 }

@@ -6,7 +6,7 @@ import { Intake, type SourceKind } from '../plan/intake.ts'
 import type { AcceptedEvent, StreamPlan } from '../plan/plan.ts'
 import { pathOf } from '../schema/field.ts'
 import type { TableBatch, TableReader } from '../store/offline/table-file.ts'
-import { parseFileColumn } from './file-values.ts'
+import { numbersFrom, parseFileColumn } from './file-values.ts'
 import { IdSet } from './id-set.ts'
 import { rowValue } from './partitions/key-column.ts'
 import { columnKind } from './partitions/partition-layout.ts'
@@ -95,7 +95,10 @@ export function fileHistory(stream: StreamPlan, files: readonly HistoryFile[]): 
     for (const { path, table } of files) {
       const columns = columnsOf(stream, table, path)
       const recordsBefore = counts.records
-      for await (const batch of table.read(columns.filter((column) => column !== null))) {
+      for await (const batch of numbersFrom(
+        table,
+        columns.filter((column) => column !== null),
+      )) {
         const place = { path, firstRow: counts.records - recordsBefore + 1 }
         const parsed = parseColumns(stream, { table, columns, batch, place })
         const accepted = seen === null ? null : seen.addAll(parsed[stream.id!]!, batch.rows)

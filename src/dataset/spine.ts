@@ -3,7 +3,7 @@ import { MillraceError } from '../base/faults.ts'
 import type { KeyColumn, ViewPlan } from '../plan/plan.ts'
 import { timestamp } from '../schema/field.ts'
 import type { TableBatch, TableColumn, TableColumnValues, TableReader } from '../store/offline/table-file.ts'
-import { parseFileColumn } from './file-values.ts'
+import { numbersFrom, parseFileColumn } from './file-values.ts'
 import { BlockWriter } from './partitions/block-writer.ts'
 import { keyColumn } from './partitions/key-column.ts'
 import { spineKinds } from './partitions/partition-layout.ts'
@@ -51,7 +51,7 @@ export async function readSpine({ path, table, at }: Spine, reading: SpineReadin
   })
   const types = table.columns.map(() => new TypeOfColumn())
   let rows = 0
-  for await (const batch of table.read(table.columns)) {
+  for await (const batch of numbersFrom(table, table.columns)) {
     batch.columns.forEach((values, column) => types[column]!.add(values))
     const parse = (column: string, field: KeyColumn['field']): BatchColumn =>
       parseFileColumn(batch.columns[table.columns.indexOf(column)]!, {
@@ -82,7 +82,7 @@ export async function* spineBatches(
   { rows, columns }: SpineSummary,
 ): AsyncGenerator<TableBatch> {
   let read = 0
-  for await (const batch of table.read(table.columns)) {
+  for await (const batch of numbersFrom(table, table.columns)) {
     read += batch.rows
     const typed = batch.columns.map((values, column) => asType(values, columns[column]!))
     yield { rows: batch.rows, columns: typed }

@@ -63,7 +63,8 @@ export class ViewEvents {
       const field = projection.fields[index]!
       if (field !== null) return batch.columns[field]!
       const computed = makeColumn(columnKind(program.columns[index]!.kind), batch.rows)
-      for (const row of kept ?? Array(batch.rows).keys()) {
+      for (let index = 0; index < (kept?.length ?? batch.rows); index++) {
+        const row = kept === null ? index : kept[index]!
         const value = evaluate(rowAt(row))
         if (computed instanceof Float64Array) computed[row] = numberOf(value as number | boolean | null)
         else computed[row] = value as string | null

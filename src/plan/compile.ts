@@ -69,6 +69,7 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
   }))
   return {
     hash: hashOf(describable(found), timeZoneData),
+    definitions,
     streams: found.streams.map((stream) => ({
       ...streams.get(stream)!,
       views: found.views.filter(({ from }) => from === stream).map((view) => compiled.get(view)!),

@@ -1,3 +1,4 @@
+import type { Definition } from '../definition/definition.ts'
 import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { ViewProgram } from '../kernel/program.ts'
@@ -11,6 +12,8 @@ import type { ValueType } from '../schema/value-type.ts'
 export type Plan = {
   /** Over the definitions and everything else a value depends on: kernel version, time-zone data where used. */
   readonly hash: string
+  /** What it was compiled from. */
+  readonly definitions: readonly Definition[]
   readonly streams: readonly StreamPlan[]
   readonly views: readonly ViewPlan[]
   readonly services: readonly ServicePlan[]

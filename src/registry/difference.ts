@@ -30,7 +30,9 @@ export function differenceBetween(
   after: Compiled,
   keeps: (view: ViewPlan) => boolean = () => false,
 ): Difference {
-  const was = sideOf(before ?? { definitions: [], plan: { hash: '', streams: [], views: [], services: [] } })
+  const was = sideOf(
+    before ?? { definitions: [], plan: { hash: '', definitions: [], streams: [], views: [], services: [] } },
+  )
   const is = sideOf(after)
   const renames = findRenames(was, is)
   const problems = vectorProblems(was, is)

@@ -44,7 +44,7 @@ export function sweptReads(program: ViewProgram, events: EventColumns, instants:
   const input = sweepInput(program, [{ events, instants }])
   const columns = sweepAggregates(program, input)
   const interpreted = interpretAggregates(program, input)
-  const newest = boundsAt(input, (t) => t)
+  const newest = boundsAt(input, 0)
   return instants.map((t, read) => {
     const aggregates = columns.map((column) => valueAt(column, read))
     assert.deepEqual(

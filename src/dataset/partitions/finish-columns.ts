@@ -27,10 +27,13 @@ export function finishColumns(view: ViewPlan, found: FoundColumns): SweptColumn[
 function computeFeatures(view: ViewPlan, { columns, newest, t }: FoundColumns): FeatureValue[][] {
   const features = view.features.map((): FeatureValue[] => [])
   const aggregates: FeatureValue[] = columns.map(() => null)
+  // What nothing is computed from stays null, and so do features that are not computed: nobody looks at them.
+  const used = [...new Set(view.features.flatMap(({ slot, aggregates: own }) => (slot === null ? own : [])))]
+  const computed = [...view.features.keys()].filter((feature) => view.features[feature]!.slot === null)
   for (let read = 0; read < t.length; read++) {
-    for (let slot = 0; slot < columns.length; slot++) aggregates[slot] = valueAt(columns[slot]!, read)
+    for (const slot of used) aggregates[slot] = valueAt(columns[slot]!, read)
     const values = finishValues(view, { aggregates, newest: newest[read]!, t: t[read]! })
-    for (let feature = 0; feature < features.length; feature++) features[feature]!.push(values[feature]!)
+    for (const feature of computed) features[feature]!.push(values[feature]!)
   }
   return features
 }

@@ -68,7 +68,7 @@ class TextNames {
 
   add(key: SegmentColumn, into: Int32Array): void {
     if (key.kind !== 'text') return
-    const own = Int32Array.from(key.texts, (text) => {
+    const own = Int32Array.from(key.texts.all(), (text) => {
       const found = this.#numbers.get(text)
       if (found !== undefined) return found
       this.#numbers.set(text, this.#numbers.size)
@@ -79,7 +79,7 @@ class TextNames {
 
   find(key: SegmentColumn, into: Int32Array): void {
     if (key.kind !== 'text') return
-    const own = Int32Array.from(key.texts, (text) => this.#numbers.get(text) ?? -1)
+    const own = Int32Array.from(key.texts.all(), (text) => this.#numbers.get(text) ?? -1)
     for (let row = 0; row < into.length; row++) into[row] = own[key.places[row]!]!
   }
 }

@@ -5,14 +5,39 @@ import type { BatchColumn, ColumnKind } from './row-batch.ts'
  *
  * Little-endian, every part aligned to eight bytes: the number of rows as u32, then column by column
  * - numbers: a double each;
- * - texts: the number of different ones, 1 if they are UTF-16 and not Latin-1, and their bytes, a u32 each; per row the
+ * - texts: how many there are, equal ones once or several times, 1 if they are UTF-16 and not Latin-1, and their bytes, a u32 each; per row the
  *   place of its text or -1 for null, as i32; the lengths of the texts in characters, as u32; the texts.
  */
 export type Segment = { readonly rows: number; readonly columns: readonly SegmentColumn[] }
 
 export type SegmentColumn =
   | { readonly kind: 'number'; readonly values: Float64Array }
-  | { readonly kind: 'text'; readonly places: Int32Array; readonly texts: readonly string[] }
+  | { readonly kind: 'text'; readonly places: Int32Array; readonly texts: SegmentTexts }
+
+/** The texts of a column, made when they are asked for: many, such as ids that break ties, mostly are not. */
+export class SegmentTexts {
+  readonly #joined: string
+  /** Where each text begins, and where the last one ends. */
+  readonly #starts: Int32Array
+
+  constructor(joined: string, lengths: Int32Array) {
+    this.#joined = joined
+    this.#starts = new Int32Array(lengths.length + 1)
+    for (let text = 0; text < lengths.length; text++) this.#starts[text + 1] = this.#starts[text]! + lengths[text]!
+  }
+
+  get count(): number {
+    return this.#starts.length - 1
+  }
+
+  at(place: number): string {
+    return this.#joined.slice(this.#starts[place], this.#starts[place + 1])
+  }
+
+  all(): string[] {
+    return Array.from({ length: this.count }, (_, place) => this.at(place))
+  }
+}
 
 /** Grows as needed and is used again and again. */
 export class SegmentWriter {
@@ -48,22 +73,8 @@ export class SegmentWriter {
   }
 
   #addTexts(values: readonly (string | null)[], places: Int32Array): void {
-    const numbers = new Map<string, number>()
     const own = new Int32Array(places.length)
-    for (let row = 0; row < places.length; row++) {
-      const text = values[places[row]!]!
-      if (text === null) {
-        own[row] = -1
-        continue
-      }
-      let number = numbers.get(text)
-      if (number === undefined) {
-        number = numbers.size
-        numbers.set(text, number)
-      }
-      own[row] = number
-    }
-    const texts = [...numbers.keys()]
+    const texts = areUnique(values, places) ? numberEach(values, places, own) : numberTexts(values, places, own)
     const joined = texts.join('')
     // oxlint-disable-next-line no-control-regex -- all of Latin-1, control characters too.
     const encoding = /^[\u0000-\u00ff]*$/.test(joined) ? 'latin1' : 'utf16le'
@@ -95,6 +106,46 @@ export class SegmentWriter {
   }
 }
 
+/** Whether a few of the first texts are all different: then a dictionary is not worth looking for. */
+function areUnique(values: readonly (string | null)[], places: Int32Array): boolean {
+  const few = new Set<string>()
+  for (let row = 0; row < Math.min(64, places.length); row++) {
+    const text = values[places[row]!]!
+    if (text === null || few.has(text)) return false
+    few.add(text)
+  }
+  return true
+}
+
+/** Gives every row a text of its own, in its own place. */
+function numberEach(values: readonly (string | null)[], places: Int32Array, own: Int32Array): string[] {
+  const texts: string[] = []
+  for (let row = 0; row < places.length; row++) {
+    const text = values[places[row]!]!
+    own[row] = text === null ? -1 : texts.push(text) - 1
+  }
+  return texts
+}
+
+/** Gives rows of equal text one place. */
+function numberTexts(values: readonly (string | null)[], places: Int32Array, own: Int32Array): string[] {
+  const numbers = new Map<string, number>()
+  for (let row = 0; row < places.length; row++) {
+    const text = values[places[row]!]!
+    if (text === null) {
+      own[row] = -1
+      continue
+    }
+    let number = numbers.get(text)
+    if (number === undefined) {
+      number = numbers.size
+      numbers.set(text, number)
+    }
+    own[row] = number
+  }
+  return [...numbers.keys()]
+}
+
 /** Columns of numbers are views of the bytes, which have to begin at a multiple of eight. */
 export function readSegment(bytes: Uint8Array, kinds: readonly ColumnKind[]): Segment {
   let at = 8
@@ -116,9 +167,7 @@ export function readSegment(bytes: Uint8Array, kinds: readonly ColumnKind[]): Se
     // Not from the shared memory itself, which decoders refuse.
     const joined = Buffer.from(bytes.slice(at, at + size)).toString(wide === 1 ? 'utf16le' : 'latin1')
     at += Math.ceil(size / 8) * 8
-    let start = 0
-    const texts = Array.from(lengths, (length) => joined.slice(start, (start += length)))
-    return { kind, places, texts }
+    return { kind, places, texts: new SegmentTexts(joined, lengths) }
   })
   return { rows, columns }
 }

@@ -1,3 +1,4 @@
+import { unreachable } from '../../base/assert.ts'
 import { compareStrings } from '../../base/compare.ts'
 import { sweepAggregates } from '../../kernel/sweep/sweep-aggregates.ts'
 import { boundsAt, type SweepColumn, type SweepInput } from '../../kernel/sweep/sweep-input.ts'
@@ -59,7 +60,7 @@ export function sweepPartition(view: ViewPlan, { events, spine, plusMs, coveredF
 /** Time of the newest event before each instant; -1 where there is none. */
 function newestBefore(input: SweepInput): Float64Array {
   const { ts, eventStarts, readStarts } = input
-  const bounds = boundsAt(input, (t) => t)
+  const bounds = boundsAt(input, 0)
   const newest = new Float64Array(bounds.length)
   for (let key = 0; key + 1 < readStarts.length; key++) {
     for (let read = readStarts[key]!; read < readStarts[key + 1]!; read++) {
@@ -106,7 +107,7 @@ function joinedTexts(
   for (const { rows, columns } of segments) {
     const own = columns[column]!
     if (own.kind === 'text') {
-      const known = Int32Array.from(own.texts, (text) => {
+      const known = Int32Array.from(own.texts.all(), (text) => {
         if (!numbers.has(text)) numbers.set(text, numbers.size)
         return numbers.get(text)!
       })
@@ -120,13 +121,22 @@ function joinedTexts(
   return { values, texts: [...numbers.keys()] }
 }
 
+/** Ties of text are only looked at where there is something to break: mostly nowhere. */
 function tieOrder(segments: readonly Segment[]): (left: number, right: number) => number {
   if (segments[0]?.columns[2]?.kind !== 'text') {
     const ties = joined(segments, 2)
     return (left, right) => ties[left]! - ties[right]!
   }
-  const { values, texts } = joinedTexts(segments, 2)
-  return (left, right) => compareStrings(texts[values[left]!]!, texts[values[right]!]!)
+  const textOf = (row: number): string => {
+    let at = row
+    for (const { rows, columns } of segments) {
+      const own = columns[2]
+      if (at < rows && own?.kind === 'text') return own.texts.at(own.places[at]!)
+      at -= rows
+    }
+    return unreachable(at as never)
+  }
+  return (left, right) => compareStrings(textOf(left), textOf(right))
 }
 
 function inRowOrder(column: SweptColumn, order: Int32Array): SweptColumn {

@@ -50,17 +50,14 @@ export function runSweep(views: readonly ViewPlan[], job: SweepJob, shared: bool
     coveredFrom: job.coveredFrom,
   })
   const columns = [rows, ...features.map(batchColumn)]
+  const places = counting(rows.length)
   const writer = new SegmentWriter()
   const offsets = [0]
   let from = 0
   for (let bucket = 0; bucket < job.buckets; bucket++) {
     let to = from
     while (to < rows.length && rows[to]! < (bucket + 1) * job.rowsPerBucket) to += 1
-    if (to > from)
-      writer.add(
-        columns,
-        Int32Array.from({ length: to - from }, (_, index) => from + index),
-      )
+    if (to > from) writer.add(columns, places.subarray(from, to))
     offsets.push(writer.size)
     from = to
   }
@@ -76,4 +73,10 @@ function batchColumn(column: SweptColumn): BatchColumn {
     const value = valueAt(column, row)
     return value === null || column.kind === 'text' ? (value as string | null) : JSON.stringify(value)
   })
+}
+
+function counting(count: number): Int32Array {
+  const numbers = new Int32Array(count)
+  for (let index = 0; index < count; index++) numbers[index] = index
+  return numbers
 }

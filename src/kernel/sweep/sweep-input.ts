@@ -36,27 +36,27 @@ export function rangesOf(windows: readonly WindowProgram[], input: SweepInput): 
   }
   return windows.map((window) => {
     const { lengthMs, offsetMs, hopMs } = window
+    const low = (): Int32Array => {
+      if (lengthMs === null) return firstEvents(input)
+      if (hopMs === undefined) return boundsAt(input, -windowStart(window, 0))
+      return boundsAt({ ...input, instants: input.instants.map((t) => windowStart(window, t)) }, 0)
+    }
     return {
-      low: once(`from ${lengthMs} ${offsetMs} ${hopMs}`, () =>
-        lengthMs === null ? firstEvents(input) : boundsAt(input, (t) => windowStart(window, t)),
-      ),
-      high: once(`to ${offsetMs}`, () => boundsAt(input, (t) => windowEnd(window, t))),
+      low: once(`from ${lengthMs} ${offsetMs} ${hopMs}`, low),
+      high: once(`to ${offsetMs}`, () => boundsAt(input, -windowEnd(window, 0))),
     }
   })
 }
 
-/** At each read, where the first event of its key lies that is not before an instant that ascends with the read's. */
-export function boundsAt(
-  { ts, eventStarts, instants, readStarts }: SweepInput,
-  instantOf: (t: number) => number,
-): Int32Array {
+/** At each read, where the first event of its key lies that is no older than `agoMs` before the instant. */
+export function boundsAt({ ts, eventStarts, instants, readStarts }: SweepInput, agoMs: number): Int32Array {
   const bounds = new Int32Array(instants.length)
   for (let key = 0; key + 1 < readStarts.length; key++) {
     let event = eventStarts[key]!
     const end = eventStarts[key + 1]!
     const readEnd = readStarts[key + 1]!
     for (let read = readStarts[key]!; read < readEnd; read++) {
-      const from = instantOf(instants[read]!)
+      const from = instants[read]! - agoMs
       while (event < end && ts[event]! < from) event += 1
       bounds[read] = event
     }

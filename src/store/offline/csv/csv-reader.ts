@@ -34,7 +34,10 @@ async function readHeader(path: string): Promise<readonly string[]> {
   throw unreadable(path, 'it is empty, without a header row')
 }
 
-async function* readRows({ path, columns }: CsvFile, names: readonly string[]): AsyncGenerator<TableBatch> {
+async function* readRows(
+  { path, columns }: CsvFile,
+  names: readonly string[],
+): AsyncGenerator<TableBatch<readonly TableValue[]>> {
   const positions = names.map((name) => {
     const position = columns.indexOf(name)
     if (position !== -1) return position

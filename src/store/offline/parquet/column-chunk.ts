@@ -3,7 +3,7 @@ import { assembleLists, assembleNested } from 'hyparquet/src/assemble.js'
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, isFlatColumn, isListLike } from 'hyparquet/src/schema.js'
-import type { TableValue } from '../table-file.ts'
+import type { TableColumnValues, TableValue } from '../table-file.ts'
 import { type LeafConversion, leafConversion } from './leaf-values.ts'
 import { type Leaf, readDataPage, readDictionary, type StoredPage, valueCount, verifyChecksum } from './page.ts'
 import { sizedArray } from './sized-array.ts'
@@ -42,7 +42,7 @@ export type Chunk = { readonly meta: ColumnMetaData; readonly bytes: ArrayBuffer
  * in them. The library's loop pushes every value of a nullable column through the assembly of nested ones, which
  * takes three times as long, and makes a Date or a bigint of every 64-bit value.
  */
-export function decodeChunk(plan: ColumnPlan, chunk: Chunk): TableValue[] {
+export function decodeChunk(plan: ColumnPlan, chunk: Chunk): TableColumnValues {
   const values = isFlatColumn(plan.schemaPath) ? decodeFlat(plan, chunk) : decodeLists(plan, chunk)
   if (values.length !== chunk.rows) {
     throw new Error(`column "${plan.name}" has ${values.length} of the ${chunk.rows} rows of its row group`)
@@ -98,14 +98,47 @@ function converted(page: StoredPage, plan: ColumnPlan, dictionary: ArrayLike<Tab
   return { repetition, definition, values: positions, dictionary }
 }
 
-function decodeFlat(plan: ColumnPlan, chunk: Chunk): TableValue[] {
+function decodeFlat(plan: ColumnPlan, chunk: Chunk): TableColumnValues {
+  const pages = [...pagesOf(plan, chunk, chunk.rows)]
+  const numbers = pages.every(isNumeric) ? placeNumbers(pages, chunk.rows) : null
+  if (numbers !== null) return numbers
   const values = sizedArray<TableValue>(chunk.rows)
   let row = 0
-  for (const page of pagesOf(plan, chunk, chunk.rows)) {
+  for (const page of pages) {
     place(page, values, row)
     row += page.definition?.length ?? page.values.length
   }
+  if (row !== chunk.rows) values.length = row
   return values
+}
+
+function isNumeric({ values, dictionary }: Page): boolean {
+  const stored = dictionary ?? values
+  return stored instanceof Float64Array || stored instanceof Int32Array || stored instanceof Float32Array
+}
+
+/** Numbers with NaN for null; null where a NaN is meant, or where rows are missing. */
+function placeNumbers(pages: readonly Page[], rows: number): Float64Array | null {
+  const into = new Float64Array(rows)
+  let row = 0
+  for (const { definition, values, dictionary } of pages) {
+    const source = (dictionary ?? values) as ArrayLike<number>
+    const positions = dictionary === null ? null : (values as ArrayLike<number>)
+    const count = definition?.length ?? values.length
+    let next = 0
+    for (let i = 0; i < count; i++) {
+      if (definition !== null && definition[i] === 0) {
+        into[row + i] = Number.NaN
+        continue
+      }
+      const value = source[positions === null ? next : positions[next]!]!
+      next += 1
+      if (Number.isNaN(value)) return null
+      into[row + i] = value
+    }
+    row += count
+  }
+  return row === rows ? into : null
 }
 
 function place({ definition, values, dictionary }: Page, into: TableValue[], row: number): void {

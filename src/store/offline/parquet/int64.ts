@@ -10,8 +10,19 @@ export function wordsOf(integers: BigInt64Array): Int32Array {
   return new Int32Array(integers.buffer, integers.byteOffset, integers.length * 2)
 }
 
-/** Numbers where they are safe integers, else the exact bigint. */
-export function numbersOf(integers: BigInt64Array): (number | bigint)[] {
+/** Numbers in doubles where all are safe integers; else those that are not as the exact bigint. */
+export function numbersOf(integers: BigInt64Array): Float64Array | (number | bigint)[] {
+  const words = wordsOf(integers)
+  const doubles = new Float64Array(integers.length)
+  for (let i = 0; i < integers.length; i++) {
+    const value = words[2 * i + 1]! * 4_294_967_296 + (words[2 * i]! >>> 0)
+    if (!Number.isSafeInteger(value)) return mixedNumbersOf(integers)
+    doubles[i] = value
+  }
+  return doubles
+}
+
+function mixedNumbersOf(integers: BigInt64Array): (number | bigint)[] {
   const words = wordsOf(integers)
   const numbers = sizedArray<number | bigint>(integers.length)
   for (let i = 0; i < integers.length; i++) {
@@ -26,9 +37,9 @@ export function numbersOf(integers: BigInt64Array): (number | bigint)[] {
  * 2^53, as nanoseconds are. The first guess in floating point is off by a few at most; the remainder, small enough to
  * be exact modulo 2^32, corrects it.
  */
-export function flooredQuotients(integers: BigInt64Array, divisor: number): number[] {
+export function flooredQuotients(integers: BigInt64Array, divisor: number): Float64Array {
   const words = wordsOf(integers)
-  const quotients = sizedArray<number>(integers.length)
+  const quotients = new Float64Array(integers.length)
   for (let i = 0; i < integers.length; i++) {
     const low = words[2 * i]!
     let quotient = Math.floor((words[2 * i + 1]! * 4_294_967_296 + (low >>> 0)) / divisor)

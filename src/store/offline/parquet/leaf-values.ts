@@ -101,7 +101,7 @@ function unsigned(element: SchemaElement): boolean {
 }
 
 function unsignedNumbers(stored: DecodedArray): ArrayLike<TableValue> {
-  const numbers: (number | bigint)[] = numbersOf(stored as BigInt64Array)
+  const numbers: (number | bigint)[] = Array.from(numbersOf(stored as BigInt64Array))
   for (let i = 0; i < numbers.length; i++) if (numbers[i]! < 0) numbers[i] = BigInt.asUintN(64, BigInt(numbers[i]!))
   return numbers
 }
@@ -116,7 +116,7 @@ function decimals(element: SchemaElement): LeafConversion {
     typeof unscaled === 'number' && divisor !== null ? unscaled / divisor : Number(`${unscaled}e-${scale}`)
   if (element.type === 'INT32') return (stored) => each(stored, value)
   if (element.type === 'INT64') {
-    return (stored) => numbersOf(stored as BigInt64Array).map(value)
+    return (stored) => Array.from<number | bigint, number>(numbersOf(stored as BigInt64Array), value)
   }
   return (stored) =>
     each(stored, (bytes: Uint8Array) => {

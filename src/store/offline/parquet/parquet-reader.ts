@@ -8,7 +8,8 @@ import {
   parquetSchema,
 } from 'hyparquet'
 import { MillraceError, messageOf } from '../../../base/faults.ts'
-import type { TableBatch, TableReader, TableValue } from '../table-file.ts'
+import type { TableBatch, TableColumnValues, TableReader, TableValue } from '../table-file.ts'
+import { sizedArray } from './sized-array.ts'
 import { type ColumnPlan, decodeChunk, planColumn } from './column-chunk.ts'
 import { isInstant } from './leaf-values.ts'
 
@@ -26,7 +27,8 @@ export async function openParquetReader(path: string): Promise<TableReader> {
       file.schema.children.filter(({ element }) => isInstant(element)).map(({ element }) => element.name),
     ),
     rowCount: Number(file.metadata.num_rows),
-    read: (names) => readGroups(file, names),
+    read: (names) => asValues(readGroups(file, names)),
+    readNumbers: (names) => readGroups(file, names),
   }
 }
 
@@ -62,13 +64,24 @@ async function* readGroups(source: ParquetFile, names: readonly string[]): Async
     for (const group of metadata.row_groups) {
       const rows = Number(group.num_rows)
       if (rows === 0) continue
-      const decoded = new Map<ColumnPlan, TableValue[]>()
+      const decoded = new Map<ColumnPlan, TableColumnValues>()
       for (const plan of new Set(plans)) decoded.set(plan, await reading(path, () => readColumn(file, group, plan)))
       yield { rows, columns: plans.map((plan) => decoded.get(plan)!) }
     }
   } finally {
     await file.close()
   }
+}
+
+async function* asValues(batches: AsyncIterable<TableBatch>): AsyncGenerator<TableBatch<readonly TableValue[]>> {
+  for await (const { rows, columns } of batches) yield { rows, columns: columns.map(valuesOf) }
+}
+
+function valuesOf(values: TableColumnValues): readonly TableValue[] {
+  if (!(values instanceof Float64Array)) return values
+  const plain = sizedArray<TableValue>(values.length)
+  for (let i = 0; i < values.length; i++) plain[i] = Number.isNaN(values[i]) ? null : values[i]!
+  return plain
 }
 
 async function planColumns({ path, schema, columns }: ParquetFile, names: readonly string[]): Promise<ColumnPlan[]> {
@@ -90,7 +103,7 @@ async function openUnchanged({ path, version }: ParquetFile): Promise<FileHandle
   return open(path)
 }
 
-async function readColumn(file: FileHandle, group: RowGroup, plan: ColumnPlan): Promise<TableValue[]> {
+async function readColumn(file: FileHandle, group: RowGroup, plan: ColumnPlan): Promise<TableColumnValues> {
   const chunk = group.columns.find((column) => column.meta_data?.path_in_schema[0] === plan.name)
   if (chunk?.meta_data === undefined) throw new Error(`column "${plan.name}" is missing from a row group`)
   if (chunk.file_path !== undefined) throw new Error(`column "${plan.name}" lies in another file, ${chunk.file_path}`)
