@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
@@ -6,8 +6,10 @@ import { MillraceError } from '../base/faults.ts'
 import { sha256OfFile } from '../base/hash.ts'
 import { fileHistory, type History, type HistorySummary, logHistory } from '../dataset/history.ts'
 import { MemoryBudget } from '../dataset/partitions/segment-store.ts'
-import { makeInlineSweeper } from '../dataset/partitions/sweeper.ts'
-import { buildTrainingSet, type Progress, type TrainingSummary } from '../dataset/training-set.ts'
+import { makeInlineSweeper, type Sweeper } from '../dataset/partitions/sweeper.ts'
+import { type Identity, WorkFolder } from '../dataset/partitions/work-folder.ts'
+import type { Progress } from '../dataset/training-options.ts'
+import { buildTrainingSet, type TrainingSummary } from '../dataset/training-set.ts'
 import type { Log } from '../log/log.ts'
 import { viewsOf } from '../plan/find.ts'
 import { Forgotten, readForgotten } from '../plan/forgotten.ts'
@@ -37,6 +39,8 @@ export type TrainOptions = {
   readonly threads?: number
   readonly clock?: Clock
   readonly onProgress?: (progress: Progress) => void
+  /** What is worth saying once, such as why an earlier run's work is of no use. */
+  readonly onNote?: (note: string) => void
 }
 
 /** Stream → its event files. */
@@ -92,21 +96,23 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   const rows = (spine.table.rowCount ?? 0) + histories.reduce((sum, { history }) => sum + (history.size ?? 0), 0)
   const threads = options.threads ?? (rows < threadedRowsMin ? 1 : availableParallelism())
   const sweeper = (threads > 1 ? startSweepThreads(plan, views, threads) : null) ?? makeInlineSweeper(views)
-  const folder = `${output}.parts`
-  await mkdir(folder, { recursive: true })
-  const set = await buildTrainingSet({
-    views,
-    spine,
-    histories,
-    forgotten,
-    inclusive,
-    budget: new MemoryBudget(options.memory ?? totalmem() / 4, sweeper.width > 1),
-    folder,
-    sweeper,
-    openWriter: (columns) => openTableWriter(output, columns),
-    onProgress,
-  })
-  await rm(folder, { recursive: true })
+  const folder = new WorkFolder(resolve(`${output}.parts`), await identityOf(options, forgotten))
+  if (folder.loadRead() !== null) options.onNote?.('goes on where an earlier run stopped')
+  if (folder.mismatch !== null) options.onNote?.(`starts anew, for this differs from the last time: ${folder.mismatch}`)
+  const set = await leavingNothing({ folder, sweeper }, () =>
+    buildTrainingSet({
+      views,
+      spine,
+      histories,
+      forgotten,
+      inclusive,
+      budget: new MemoryBudget(options.memory ?? totalmem() / 4, sweeper.width > 1),
+      folder,
+      sweeper,
+      openWriter: (columns) => openTableWriter(output, columns),
+      onProgress,
+    }),
+  )
 
   const manifest: Manifest = {
     version: 1,
@@ -126,6 +132,57 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   }
   await writeFile(`${output}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`)
   return manifest
+}
+
+/** What a work folder must be of to be gone on with. Files are told apart by size and time of change. */
+async function identityOf(options: TrainOptions, forgotten: Forgotten): Promise<Identity> {
+  const { plan, target, at, inclusive = false, history } = options
+  const stampOf = async (file: string): Promise<unknown> => {
+    const { size, mtimeMs } = await stat(file)
+    return { file: resolve(file), size, mtimeMs }
+  }
+  return {
+    millrace: version,
+    plan: plan.hash,
+    target,
+    at,
+    inclusive,
+    spine: await stampOf(options.spine),
+    history:
+      'log' in history
+        ? endsOf(history.log, history.prefix)
+        : await Promise.all(
+            Object.entries(history.files).map(async ([name, files]) => [name, await Promise.all(files.map(stampOf))]),
+          ),
+    forgotten: forgotten.all.length,
+  }
+}
+
+function endsOf(log: Log, prefix: LogHistories['prefix']): unknown {
+  const topics = log
+    .topics()
+    .map(({ topic, partitions }) => [
+      topic,
+      Array.from({ length: partitions }, (_, partition) => [log.start(topic, partition), log.end(topic, partition)]),
+    ])
+  return { prefix: prefix ?? null, topics }
+}
+
+/** Work that another run could go on with stays after a fault; else the folder goes. */
+async function leavingNothing<Result>(
+  { folder, sweeper }: { readonly folder: WorkFolder; readonly sweeper: Sweeper },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await work()
+    folder.remove()
+    return result
+  } catch (error) {
+    if (folder.loadRead() === null) folder.remove()
+    throw error
+  } finally {
+    await sweeper.close()
+  }
 }
 
 /** The output appears where it is told to: never in place of what it is made from. */

@@ -21,6 +21,19 @@ export function wholeNumber(option: string, text: string, { min, max }: { min: n
   })
 }
 
+const byteUnits: Readonly<Record<string, number>> = { '': 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 }
+
+/** The value of an option that takes a size: `512MB`, `2GB`, or bytes. Throws `REQUEST_MALFORMED`. */
+export function byteCount(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]B|)$/i.exec(text)
+  const unit = byteUnits[match?.[2]?.toUpperCase() ?? '']
+  if (match !== null && unit !== undefined) return Math.floor(Number(match[1]) * unit)
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail: `${option} is "${text}"`,
+    allowed: 'Give a size such as 512MB or 2GB.',
+  })
+}
+
 /** Of lists that are shown to people. */
 export const limitMax = 1_000_000
 

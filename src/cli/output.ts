@@ -1,6 +1,7 @@
 import pc from 'picocolors'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import { quoteHint } from './options.ts'
+import { makeProgress, type Progress } from './progress.ts'
 import { visible } from './visible.ts'
 
 /** Rows under a head, columns aligned; numbers to the right. */
@@ -73,22 +74,14 @@ export function faultIn(body: unknown): FaultText {
   }
 }
 
-/** Progress of long work on one line of the terminal; silent where nobody watches. */
-export function makeProgressLine(): (progress: { phase: string; done: number; total: number | null }) => void {
-  if (!process.stderr.isTTY) return () => undefined
-  let startedAt = performance.now()
-  let phase = ''
-  return ({ phase: current, done, total }) => {
-    if (current !== phase) {
-      startedAt = performance.now()
-      phase = current
-    }
-    const seconds = (performance.now() - startedAt) / 1_000
-    const rate = seconds > 0.2 ? ` ${Math.round(done / seconds).toLocaleString('en')}/s` : ''
-    const share =
-      total === null || total === 0 ? '' : ` of ${total.toLocaleString('en')} (${Math.floor((100 * done) / total)} %)`
-    process.stderr.write(`\r\u001b[K${pc.dim(`${phase}: ${done.toLocaleString('en')}${share}${rate}`)}`)
-  }
+/** Progress of long work, on stderr. */
+export function makeProgressLine(): (progress: Progress) => void {
+  return makeProgress({
+    isTTY: process.stderr.isTTY,
+    columns: process.stderr.columns,
+    write: (text) => void process.stderr.write(text),
+    elapsed: () => performance.now(),
+  })
 }
 
 export function endProgressLine(): void {

@@ -12,10 +12,23 @@ export function tieKind({ id, fields }: StreamPlan): ColumnKind {
   return id === null ? 'number' : columnKind(Object.values(fields)[id]!.kind)
 }
 
+/** What became of the accepted events of a view's stream. */
+export type EventCounts = {
+  readonly applied: number
+  readonly filtered: number
+  readonly unkeyed: number
+  readonly forgotten: number
+}
+
 /** The accepted events of a stream as one view has them, on their way into its partitions. */
 export class ViewEvents {
   readonly view: ViewPlan
-  readonly counts = { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0 }
+  readonly counts: { -readonly [Name in keyof EventCounts]: number } = {
+    applied: 0,
+    filtered: 0,
+    unkeyed: 0,
+    forgotten: 0,
+  }
   readonly #stream: StreamPlan
   readonly #writer: BlockWriter
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
-import { folderOption, jsonOption, parseFiles } from '../options.ts'
+import { byteCount, folderOption, jsonOption, parseFiles, wholeNumber } from '../options.ts'
 import { counted, endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
+import { visible } from '../visible.ts'
 
 type Options = {
   service: string
@@ -10,6 +11,8 @@ type Options = {
   folder: string
   out: string
   includeInstant?: boolean
+  memory?: string
+  threads?: string
   json?: boolean
 }
 
@@ -24,6 +27,11 @@ export function trainCommand(): Command {
     .addOption(folderOption())
     .requiredOption('--out <file>', 'Parquet or CSV to write; FILE.manifest.json goes beside it')
     .option('--include-instant', 'use events at the instant too: ts <= instant (default: ts < instant)')
+    .option(
+      '--memory <size>',
+      'of events, rows and values held at a time, such as 2GB; more goes to files (default: a quarter of the machine)',
+    )
+    .option('--threads <number>', 'that compute (default: the cores, where there is enough to do)')
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -37,7 +45,10 @@ Examples:
 
 From the log, events get the verdicts that they got when they came: late ones
 are left out. Files have no order of arrival: every event counts, and of several
-with one id the first row.`,
+with one id the first row.
+
+What exceeds the memory lies in FILE.parts beside the output until it is done.
+Stopped in the middle, the same command goes on from there.`,
     )
     .action(async (file: string, options: Options) => {
       const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
@@ -55,7 +66,15 @@ with one id the first row.`,
           inclusive: options.includeInstant === true,
           history: log === null ? { files: parseFiles(options.events ?? [], streams) } : { log },
           output: options.out,
+          ...(options.memory === undefined ? {} : { memory: byteCount('--memory', options.memory) }),
+          ...(options.threads === undefined
+            ? {}
+            : { threads: wholeNumber('--threads', options.threads, { min: 1, max: 64 }) }),
           onProgress: makeProgressLine(),
+          onNote: (note) => {
+            endProgressLine()
+            process.stderr.write(`${visible(note)}\n`)
+          },
         })
         endProgressLine()
         if (options.json === true) printJson(manifest)

@@ -25,24 +25,33 @@ export class MemoryBudget {
   readonly shared: boolean
   readonly #stores = new Set<SegmentStore>()
   #used = 0
+  #exceeded = false
 
   constructor(bytesMax: number, shared: boolean) {
     this.bytesMax = bytesMax
     this.shared = shared
   }
 
-  get used(): number {
-    return this.#used
+  /** Whether it ever was too little. */
+  get exceeded(): boolean {
+    return this.#exceeded
   }
 
   join(store: SegmentStore): void {
     this.#stores.add(store)
   }
 
+  leave(store: SegmentStore): void {
+    this.#stores.delete(store)
+  }
+
   /** Makes room, if need be by sending everything that is there into files. False: there can be none. */
   take(bytes: number): boolean {
-    if (this.#used + bytes > this.bytesMax) for (const store of this.#stores) store.spill()
-    if (this.#used + bytes > this.bytesMax) return false
+    if (this.#used + bytes > this.bytesMax) {
+      this.#exceeded = true
+      for (const store of this.#stores) store.spill()
+      if (this.#used + bytes > this.bytesMax) return false
+    }
     this.#used += bytes
     return true
   }
@@ -73,9 +82,11 @@ export class SegmentStore {
     budget.join(this)
   }
 
-  /** Null while something is held in memory. */
-  get filed(): readonly FiledBlock[] | null {
-    return this.#held.length === 0 ? this.#filed : null
+  /** Sends everything into the file, to stay there over a crash of the machine, and says where it lies. */
+  persist(): readonly FiledBlock[] {
+    this.spill()
+    if (this.#file !== null) attempt(this.#path, () => fsyncSync(this.#file!))
+    return this.#filed
   }
 
   /** Copies the bytes, unless they may be kept. */
@@ -115,15 +126,11 @@ export class SegmentStore {
     }
   }
 
-  /** What lies in the file survives a crash of the machine. */
-  sync(): void {
-    if (this.#file !== null) attempt(this.#path, () => fsyncSync(this.#file!))
-  }
-
   /** Lets go of memory and file; the file itself stays. */
   close(): void {
     for (const { bytes } of this.#held) this.#budget.give(bytes.length)
     this.#held = []
+    this.#budget.leave(this)
     if (this.#file !== null) closeSync(this.#file)
     this.#file = null
   }

@@ -1,0 +1,123 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { attempt, type Block, crcsOf, type FiledBlock } from './segment-store.ts'
+import type { SweepResult } from './sweeper.ts'
+
+/**
+ * What a training set is made from and how, by name: two runs of which all of this is equal give the same file. Plain
+ * data.
+ */
+export type Identity = Readonly<Record<string, unknown>>
+
+const formatVersion = 1
+
+/**
+ * Where a training set that exceeds its memory keeps what it has done, until it is written: then the folder goes.
+ *
+ * - `read.json`: everything was read; what came out of it, and where its segments lie.
+ * - `<view>-<partition>.swept`: the features of a partition. A line of JSON says where its segments lie in what follows.
+ *
+ * Both appear whole or not at all, and only count in a folder of the same identity.
+ */
+export class WorkFolder {
+  readonly path: string
+  /** Why an earlier run's work is of no use; null where there was none, or it is. */
+  readonly mismatch: string | null
+  readonly #identity: Identity
+
+  /** Throws `SPILL_FAILED`. */
+  constructor(path: string, identity: Identity) {
+    this.path = path
+    this.#identity = JSON.parse(JSON.stringify({ format: formatVersion, ...identity })) as Identity
+    const found = this.#readJson<{ readonly identity: Identity }>('identity.json')?.identity ?? null
+    this.mismatch = found === null ? null : differenceOf(found, this.#identity)
+    if (found !== null && this.mismatch === null) return
+    attempt(path, () => {
+      rmSync(path, { recursive: true, force: true })
+      mkdirSync(path, { recursive: true })
+    })
+    this.#writeWhole('identity.json', [JSON.stringify({ identity: this.#identity })])
+  }
+
+  file(name: string): string {
+    return join(this.path, name)
+  }
+
+  /** What an earlier run read; null where it did not come to the end of it. */
+  loadRead<Read>(): Read | null {
+    return this.#readJson<Read>('read.json')
+  }
+
+  saveRead(read: unknown): void {
+    this.#writeWhole('read.json', [JSON.stringify(read)])
+  }
+
+  /** The features of a partition that an earlier run swept; null where none did. */
+  loadSwept(name: string): Swept | null {
+    const path = this.file(`${name}.swept`)
+    if (!existsSync(path)) return null
+    return attempt(path, () => {
+      const bytes = readFileSync(path)
+      const { offsets, crcs, warming } = JSON.parse(bytes.toString('latin1', 0, bytes.indexOf('\n'))) as SweptHead
+      const position = bytes.indexOf('\n') + 1
+      if (bytes.length !== position + offsets.at(-1)!) throw new Error('it is cut short')
+      return { block: { path, position, offsets, crcs }, warming }
+    })
+  }
+
+  saveSwept(name: string, { bytes, offsets, warming }: SweepResult): Swept {
+    const crcs = crcsOf({ bytes, offsets } satisfies Block)
+    const head = `${JSON.stringify({ offsets, crcs, warming } satisfies SweptHead)}\n`
+    const path = this.#writeWhole(`${name}.swept`, [head, bytes])
+    return { block: { path, position: head.length, offsets, crcs }, warming }
+  }
+
+  remove(): void {
+    attempt(this.path, () => rmSync(this.path, { recursive: true, force: true }))
+  }
+
+  #readJson<Value>(name: string): Value | null {
+    const path = this.file(name)
+    if (!existsSync(path)) return null
+    return attempt(path, () => JSON.parse(readFileSync(path, 'utf8')) as Value)
+  }
+
+  /** Under its name only when it is on disk. */
+  #writeWhole(name: string, parts: readonly (string | Uint8Array)[]): string {
+    const path = this.file(name)
+    attempt(path, () => {
+      const file = openSync(`${path}.partial`, 'w')
+      try {
+        for (const part of parts) {
+          const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
+          for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+        }
+        fsyncSync(file)
+      } finally {
+        closeSync(file)
+      }
+      renameSync(`${path}.partial`, path)
+    })
+    return path
+  }
+}
+
+export type Swept = { readonly block: FiledBlock; readonly warming: number }
+
+type SweptHead = { readonly offsets: readonly number[]; readonly crcs: readonly number[]; readonly warming: number }
+
+function differenceOf(before: Identity, now: Identity): string | null {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
+  const changed = names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+  return changed.length === 0 ? null : changed.join(', ')
+}
