@@ -51,6 +51,18 @@ export interface Aggregation<State = unknown> {
    */
   readonly isFull?: ((state: State) => boolean) | undefined
 
+  /**
+   * How a state comes of what one pass over doubles finds, which is faster than adding the inputs one by one. Absent:
+   * not at all. Booleans are 0 and 1.
+   */
+  readonly tally?:
+    | {
+        readonly needs: readonly TallyPart[]
+        /** The state of exactly those inputs; null where doubles cannot tell it exactly. */
+        state(tally: Tally): State | null
+      }
+    | undefined
+
   /** Combines states of disjoint sets. May change and return `left`; leaves `right` alone. */
   merge(left: State, right: State): State
 
@@ -62,6 +74,21 @@ export interface Aggregation<State = unknown> {
 
   decode(reader: ByteReader): State
 }
+
+/** What a pass over numbers finds. Only the parts that were asked for mean anything. */
+export type Tally = {
+  count: number
+  sum: number
+  /** The sum of all magnitudes: while it is a safe integer, so was every sum of integers on the way. */
+  magnitude: number
+  squares: number
+  /** Without any number infinite, and no number. */
+  least: number
+  greatest: number
+}
+
+/** Besides the count. `sum` comes with `magnitude`. */
+export type TallyPart = 'sum' | 'squares' | 'least' | 'greatest'
 
 /** Which aggregation, over what kind of column. `count` counts events and has no input. */
 export type AggregationSpec =

@@ -139,8 +139,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the end of a window is inclusive',
     file: 'kernel/read-state.ts',
-    find: 'high: slab.lowerBound(slot, windowEnd(window, t))',
-    replace: 'high: slab.lowerBound(slot, windowEnd(window, t) + 1)',
+    find: 'slab.lowerBound(slot, windowEnd(window, t))',
+    replace: 'slab.lowerBound(slot, windowEnd(window, t) + 1)',
     quick: true,
   },
   {

@@ -12,6 +12,8 @@ export interface Column {
   readonly compare: (left: Present, right: Present) => number
   /** What a reader of the feature gets. Only decimals differ from what the column holds. */
   readonly output: (value: Present) => FeatureValue
+  /** What a number stands for where booleans are numbers too. Never called for strings. */
+  readonly fromNumber: (value: number) => Present
   readonly write: (writer: ByteWriter, value: Present) => void
   readonly read: (reader: ByteReader) => Present
 }
@@ -22,6 +24,7 @@ const scaleMax = 15
 const integerColumn: Column = {
   compare: (left, right) => (left as number) - (right as number),
   output: (value) => value,
+  fromNumber: withoutNegativeZero,
   write: (writer, value) => writer.zigzag(value as number),
   read: (reader) => reader.zigzag(),
 }
@@ -29,6 +32,7 @@ const integerColumn: Column = {
 const floatColumn: Column = {
   compare: compareNumbers,
   output: (value) => value,
+  fromNumber: withoutNegativeZero,
   write: (writer, value) => writer.f64(value as number),
   read: (reader) => reader.f64(),
 }
@@ -36,6 +40,7 @@ const floatColumn: Column = {
 const booleanColumn: Column = {
   compare: (left, right) => Number(left) - Number(right),
   output: (value) => value,
+  fromNumber: (value) => value === 1,
   write: (writer, value) => writer.u8(value === true ? 1 : 0),
   read: (reader) => readFlag(reader),
 }
@@ -43,6 +48,7 @@ const booleanColumn: Column = {
 const stringColumn: Column = {
   compare: (left, right) => compareStrings(left as string, right as string),
   output: (value) => value,
+  fromNumber: String,
   write: (writer, value) => writer.string(value as string),
   read: (reader) => reader.string(),
 }

@@ -18,6 +18,8 @@ export const count: Aggregation<CountState> = {
     return state
   },
 
+  tally: { needs: [], state: (tally) => ({ count: tally.count }) },
+
   merge(left, right) {
     left.count += right.count
     return left

@@ -14,6 +14,8 @@ export function makeExtreme(name: 'min' | 'max', type: ColumnType, sign: 1 | -1)
     if (state.best === null || sign * column.compare(value, state.best) > 0) state.best = value
   }
 
+  const part = sign === 1 ? 'greatest' : 'least'
+
   return {
     name,
 
@@ -22,6 +24,11 @@ export function makeExtreme(name: 'min' | 'max', type: ColumnType, sign: 1 | -1)
     add(state, input) {
       offer(state, withoutNegativeZero(input as Present))
       return state
+    },
+
+    tally: {
+      needs: [part],
+      state: (tally) => ({ best: tally.count === 0 ? null : column.fromNumber(tally[part]) }),
     },
 
     merge(left, right) {

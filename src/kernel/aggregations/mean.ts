@@ -15,6 +15,7 @@ import {
   divideInteger,
   encodeIntegerSum,
   type IntegerSum,
+  integerSumOf,
   makeIntegerSum,
 } from '../exact/integer-sum.ts'
 import { numberInput, scaleOf } from './column.ts'
@@ -75,6 +76,14 @@ function makeIntegerMean(scale: number): Aggregation<MeanState<IntegerSum>> {
       state.count -= 1
       addInteger(state.sum, -numberInput(input))
       return state
+    },
+
+    tally: {
+      needs: ['sum'],
+      state(tally) {
+        const sum = integerSumOf(tally)
+        return sum === null ? null : { count: tally.count, sum }
+      },
     },
 
     merge(left, right) {

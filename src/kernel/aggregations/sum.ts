@@ -15,6 +15,7 @@ import {
   divideInteger,
   encodeIntegerSum,
   type IntegerSum,
+  integerSumOf,
   makeIntegerSum,
 } from '../exact/integer-sum.ts'
 import { numberInput, scaleOf } from './column.ts'
@@ -66,6 +67,8 @@ function makeIntegerSumOf(scale: number): Aggregation<IntegerSum> {
       addInteger(state, -numberInput(input))
       return state
     },
+
+    tally: { needs: ['sum'], state: integerSumOf },
 
     merge(left, right) {
       addIntegerSum(left, right)

@@ -40,6 +40,8 @@ function varianceOver<Sum>(sums: PowerSums<Sum>, { name, of }: Kind): Aggregatio
       return state
     },
 
+    tally: sums.ofTally === undefined ? undefined : { needs: ['sum', 'squares'], state: sums.ofTally },
+
     merge(left, right) {
       sums.merge(left, right)
       return left

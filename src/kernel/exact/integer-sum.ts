@@ -29,6 +29,17 @@ export function addWideInteger(sum: IntegerSum, value: bigint): void {
   sum.wide = safe ? null : next
 }
 
+/** The sum that a pass over doubles found; null where it went beyond what doubles add exactly. */
+export function integerSumOf({
+  sum,
+  magnitude,
+}: {
+  readonly sum: number
+  readonly magnitude: number
+}): IntegerSum | null {
+  return magnitude <= safeMax ? { small: sum, wide: null } : null
+}
+
 /** Adds another sum, which stays as it is. */
 export function addIntegerSum(sum: IntegerSum, other: IntegerSum): void {
   if (other.wide === null) addInteger(sum, other.small)

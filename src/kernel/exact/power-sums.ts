@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts'
+import type { Tally } from '../aggregation.ts'
 import {
   addDyadic,
   type Dyadic,
@@ -17,6 +18,7 @@ import {
   encodeIntegerSum,
   type IntegerSum,
   integerOf,
+  integerSumOf,
   makeIntegerSum,
 } from './integer-sum.ts'
 import type { Ratio } from './rounding.ts'
@@ -30,6 +32,8 @@ export interface PowerSums<Sum> {
   /** Adds a value that is exact in the column's own unit. */
   readonly add: (state: PowerSumsState<Sum>, value: number) => void
   readonly remove: (state: PowerSumsState<Sum>, value: number) => void
+  /** As `Aggregation.tally` has it. */
+  readonly ofTally?: (tally: Tally) => PowerSumsState<Sum> | null
   /** Leaves `right` alone. */
   readonly merge: (left: PowerSumsState<Sum>, right: PowerSumsState<Sum>) => void
   /** `count · Σx² − (Σx)²`, which is `count²` times the variance of the population. */
@@ -66,6 +70,12 @@ export function makeIntegerPowerSums(scale: number): PowerSums<IntegerSum> {
       const square = value * value
       if (square <= Number.MAX_SAFE_INTEGER) addInteger(state.squares, -square)
       else addWideInteger(state.squares, -(BigInt(value) ** 2n))
+    },
+
+    ofTally(tally) {
+      const sum = integerSumOf(tally)
+      const squares = integerSumOf({ sum: tally.squares, magnitude: tally.squares })
+      return sum === null || squares === null ? null : { count: tally.count, sum, squares }
     },
 
     merge(left, right) {
