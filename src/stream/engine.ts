@@ -411,11 +411,13 @@ export class Engine {
   /** Takes what was read, in slices, and no further than it may. */
   async #takeAll(track: Track, task: SourceTask, { records, next }: LogRead): Promise<void> {
     const { observer, clock } = this.#options
-    for (let from = 0; !track.stop.signal.aborted; from += sliceRecords) {
+    for (let from = 0; !track.stop.signal.aborted; ) {
       const limit = this.#gate.limit(task)
       const slice = records.slice(from, from + sliceRecords).filter(({ offset }) => offset < limit)
       if (!this.#take(track, task, slice)) return
-      task.passGap(Math.min(limit, records[from + slice.length]?.offset ?? next))
+      // By place and not by slice: the limit may be lifted before the next one.
+      from += slice.length
+      task.passGap(Math.min(limit, records[from]?.offset ?? next))
       if (slice.length === 0) return
       const latencyMs = clock.now() - slice.at(-1)!.timestampMs
       // How long ago a history was imported is no latency.
