@@ -31,7 +31,7 @@ export async function openKafkaLog(options: KafkaOptions & { readonly clock: Clo
   }
 }
 
-const connectMs = 10_000
+const connectMs = 5_000
 
 const neededApis: readonly NeededApi[] = [
   { api: 'Produce', key: 0, version: 9 },

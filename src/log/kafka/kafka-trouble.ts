@@ -22,17 +22,18 @@ export function troubleOf(error: unknown): Trouble {
     const more = said['serverErrorMessage']
     return typeof more === 'string' && more !== '' ? { ...trouble, detail: `${trouble.name}: ${more}` } : trouble
   }
-  const refused = all.find((one) => one['code'] === 'PLT_KFK_AUTHENTICATION')
-  if (refused !== undefined) {
-    return { name: 'SASL_AUTHENTICATION_FAILED', passes: false, detail: String(refused['message']) }
+  const refused = all.findIndex(({ code }) => code === 'PLT_KFK_AUTHENTICATION')
+  // A connection that breaks in the middle of it is no refusal.
+  if (refused !== -1 && !all.slice(refused).some(({ code }) => code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_USER')) {
+    return { name: 'SASL_AUTHENTICATION_FAILED', passes: false, detail: String(all[refused]!['message']) }
   }
   const messages = all.flatMap(({ message, code }) => {
     const text = message === undefined || message === '' ? code : message
     return typeof text === 'string' ? [text] : []
   })
   const detail = [...new Set(messages)].slice(0, 3).join(': ')
-  // The client library's own complaints about how it is used, and our mistakes, do not pass by waiting.
-  const usage = all.some((one) => one['code'] === 'PLT_KFK_USER') && !/TLS/.test(detail)
+  // Options that do not fit the listener, and our mistakes, do not pass by waiting.
+  const usage = all.some(({ code }) => typeof code === 'string' && /^PLT_KFK_USER|CERT|^ERR_(SSL|TLS)_/.test(code))
   const mistake = error instanceof TypeError || error instanceof RangeError || usage
   return { name: unreachable, passes: !mistake, detail }
 }

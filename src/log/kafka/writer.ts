@@ -67,19 +67,19 @@ export class KafkaWriter {
       if (troubled === null) continue
       for (const queue of queues) queue.giveUp(clock.elapsed() - deliveryMs, troubled)
       await clock.sleep(retryMs, this.#cluster.closing)
-      await this.#refreshLeaders().catch(() => undefined)
+      // Not waited for: while nobody answers it takes its time, and what is too old has to be given up meanwhile.
+      void this.#refreshLeaders().catch(() => undefined)
     }
   }
 
   /** Sends a batch of each queue, and gives a trouble for which some have to be sent again. */
   async #sendOnce(leader: number, queues: readonly PartitionQueue[]): Promise<Trouble | null> {
-    const { clock } = this.#cluster.settings
     let begun = false
     for (const queue of queues) queue.underWay = true
     try {
       for (const queue of queues) {
         if (queue.needsProducer) queue.useProducer(await this.#newProducer())
-        queue.prepare(clock.elapsed())
+        queue.prepare()
       }
       const sent = queues.flatMap((queue) => (queue.batch === null ? [] : [{ ...queue.place, batch: queue.batch }]))
       if (sent.length === 0) return null
@@ -91,7 +91,7 @@ export class KafkaWriter {
     } catch (error) {
       const trouble = troubleOf(error)
       // The broker may have taken what it did not acknowledge.
-      if (begun) for (const queue of queues) queue.unanswered()
+      if (begun) for (const queue of queues) queue.unanswered(trouble)
       if (!trouble.passes) for (const queue of queues) queue.fail(trouble, error)
       return trouble
     } finally {
@@ -122,6 +122,10 @@ function takeAnswers(queues: readonly PartitionQueue[], answers: readonly Produc
 type Call = {
   readonly records: readonly RecordInput[]
   readonly bytes: number
+  /** Of its records' timestamps. */
+  readonly newestMs: number
+  /** When it was made, of the time that elapses. */
+  readonly sinceMs: number
   readonly resolve: (offset: number) => void
   readonly reject: (error: unknown) => void
 }
@@ -129,7 +133,8 @@ type Call = {
 type Sent = {
   readonly calls: readonly Call[]
   readonly batch: Buffer
-  readonly sinceMs: number
+  /** Of its records' timestamps. */
+  readonly newestMs: number
   /** Whether it may be there although nobody has said so. */
   isAmbiguous: boolean
 }
@@ -185,12 +190,14 @@ class PartitionQueue {
   add(records: readonly RecordInput[]): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     const bytes = records.reduce((sum, record) => sum + recordContentBytes(record) + recordFrameBytesMax, 0)
-    this.#calls.push({ records: records.map(copyOf), bytes, resolve, reject })
+    const newestMs = records.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), 0)
+    const sinceMs = this.#settings.clock.elapsed()
+    this.#calls.push({ records: records.map(copyOf), bytes, newestMs, sinceMs, resolve, reject })
     return promise
   }
 
   /** Makes the next batch, of as many calls as go together, unless one has to be sent again. */
-  prepare(nowMs: number): void {
+  prepare(): void {
     const together = Math.min(togetherBytesMax, this.#bytesMax - batchHeaderBytes)
     while (this.#sent === null && this.#calls.length > 0) {
       let [count, bytes] = [1, this.#calls[0]!.bytes]
@@ -199,7 +206,8 @@ class PartitionQueue {
       }
       const calls = this.#calls.splice(0, count)
       try {
-        this.#sent = { calls, batch: this.#makeBatch(calls), sinceMs: nowMs, isAmbiguous: false }
+        const newestMs = Math.max(...calls.map((call) => call.newestMs))
+        this.#sent = { calls, batch: this.#makeBatch(calls), newestMs, isAmbiguous: false }
       } catch (error) {
         for (const { reject } of calls) reject(error)
       }
@@ -228,16 +236,22 @@ class PartitionQueue {
     }
   }
 
-  unanswered(): void {
-    if (this.#sent !== null) this.#sent.isAmbiguous = true
+  /**
+   * The broker may have taken the batch, and takes it once however often it is sent: if it has not restarted and
+   * forgotten the producer, which it does when the producer's newest batch is old by the timestamps of its records.
+   */
+  unanswered(trouble: Trouble): void {
+    if (this.#sent === null) return
+    this.#sent.isAmbiguous = true
+    if (this.#sent.newestMs < this.#settings.clock.now() - rememberedMs) this.fail(trouble)
   }
 
   /** Whether to send the batch again. */
   refused(trouble: Trouble): boolean {
     if (trouble.passes) {
       // Taken by the leader, and not by enough replicas: it may be there in the end.
-      if (trouble.name === 'NOT_ENOUGH_REPLICAS_AFTER_APPEND' || trouble.name === 'REQUEST_TIMED_OUT') this.unanswered()
-      return true
+      if (maybeTaken.has(trouble.name)) this.unanswered(trouble)
+      return this.#sent !== null
     }
     if (forgottenProducer.has(trouble.name) && this.#sent?.isAmbiguous === false) {
       // The broker does not know this producer any more, and has taken nothing of this batch: as another one, then.
@@ -249,9 +263,10 @@ class PartitionQueue {
     return false
   }
 
-  /** Gives up a batch that was tried since before `sinceMs`. */
+  /** Gives up what has been tried since before `sinceMs`. */
   giveUp(sinceMs: number, trouble: Trouble): void {
-    if (this.#sent !== null && this.#sent.sinceMs <= sinceMs) this.fail(trouble)
+    const oldest = this.#sent?.calls[0] ?? this.#calls[0]
+    if (oldest !== undefined && oldest.sinceMs <= sinceMs) this.fail(trouble)
   }
 
   /**
@@ -259,13 +274,14 @@ class PartitionQueue {
    * after it: the partition takes no more.
    */
   fail(trouble: Trouble, cause?: unknown): void {
-    if (this.#sent === null) return
-    const { calls, batch, isAmbiguous } = this.#take()
-    const { topic } = this.place
-    if (!isAmbiguous) {
+    const sent = this.#sent
+    const calls = sent?.calls ?? this.#calls.splice(0)
+    this.#sent = null
+    if (sent?.isAmbiguous !== true) {
+      const doing = { action: 'write', operation: 'Write', topic: this.partition.topic }
       const error = tooLarge.has(trouble.name)
-        ? new MillraceError('LOG_RECORD_TOO_LARGE', { size: batch.length, limit: this.#bytesMax })
-        : kafkaFault(trouble, this.#settings, { action: 'write', operation: 'Write', topic }, cause)
+        ? new MillraceError('LOG_RECORD_TOO_LARGE', { size: sent?.batch.length ?? 0, limit: this.#bytesMax })
+        : kafkaFault(trouble, this.#settings, doing, cause)
       for (const { reject } of calls) reject(error)
       return
     }
@@ -290,6 +306,10 @@ const togetherBytesMax = 512 * 1024
 const retryMs = 100
 
 const forgottenProducer = new Set(['UNKNOWN_PRODUCER_ID', 'OUT_OF_ORDER_SEQUENCE_NUMBER', 'INVALID_PRODUCER_EPOCH'])
+/** Well within the day of Kafka's default for `producer.id.expiration.ms`. */
+const rememberedMs = 3_600_000
+
+const maybeTaken = new Set(['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'REQUEST_TIMED_OUT'])
 const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
 /** The caller may reuse its bytes as soon as the call is made. */
