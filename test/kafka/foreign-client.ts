@@ -9,6 +9,7 @@ import {
   FindCoordinatorKeyTypes,
   findCoordinatorV4,
   initProducerIdV5,
+  metadataV12,
   NumericMap,
   produceV9,
 } from '@platformatic/kafka'
@@ -41,6 +42,8 @@ export async function connectForeignClient(brokers: string): Promise<ForeignClie
     const list = Object.entries(configs).map(([key, value]) => ({ name: key, value }))
     const topic = { name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: list }
     await createTopicsV7.api.async(connection, [topic], 10_000, false)
+    // The brokers hear of it a little later.
+    await again(() => metadataV12.api.async(connection, [name], false, false))
   }
   return {
     async createTopic(configs, partitions = 1) {
@@ -110,7 +113,7 @@ async function again<Result>(action: () => Promise<Result>): Promise<Result> {
     try {
       return await action()
     } catch (error) {
-      const passes = /CONCURRENT_TRANSACTIONS|COORDINATOR|NOT_LEADER/
+      const passes = /CONCURRENT_TRANSACTIONS|COORDINATOR|LEADER|UNKNOWN_TOPIC/
       const { errors } = error as { errors?: readonly { apiId?: string }[] }
       if (tries === 200 || errors?.some(({ apiId }) => apiId !== undefined && passes.test(apiId)) !== true) throw error
       await new Promise((resolve) => setTimeout(resolve, 20))

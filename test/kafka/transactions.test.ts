@@ -24,7 +24,11 @@ describe(`transactions of others (SEED=${seed})`, { skip }, async () => {
   const withTopic = async (action: (log: Log, topic: string) => Promise<void>): Promise<void> => {
     const topic = await foreign.createTopic({})
     const log = await openKafkaLog({ brokers, clock: systemClock, replication: 1 })
-    await action(log, topic).finally(() => log.close())
+    try {
+      await action(log, topic)
+    } finally {
+      await log.close()
+    }
   }
 
   const patterns: Readonly<Record<string, readonly (readonly [value: string, committed: boolean])[]>> = {

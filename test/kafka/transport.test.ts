@@ -27,7 +27,7 @@ describe('the Kafka log', { skip }, async () => {
 
   const withLog = async (options: Partial<KafkaOptions>, action: (log: Log) => Promise<void>): Promise<void> => {
     const log = await open(options)
-    await action(log).finally(() => log.close())
+    await using(log, action)
   }
 
   for (const ours of compressions) {
@@ -127,7 +127,8 @@ describe('the Kafka log', { skip }, async () => {
         left = await readAll(log, topic)
       }
       assert.ok(left.length <= 12, `${left.length} records are left`)
-      assert.ok(left.some(({ offset }, index) => index > 0 && offset > left[index - 1]!.offset + 1))
+      assert.equal(log.start(topic, 0), 0)
+      assert.ok(left.at(-1)!.offset >= 20, 'offsets are what they were')
       for (let key = 1; key < 5; key++) {
         const last = left.findLast((record) => Buffer.from(record.key!).toString() === `k${key}`)
         assert.equal(Buffer.from(last!.value!).toString(), `3.${key}`)
@@ -225,5 +226,9 @@ function plain({ key, value, headers = [], timestampMs }: RecordInput): unknown 
 }
 
 async function using<Result>(log: Log, action: (log: Log) => Promise<Result>): Promise<Result> {
-  return await action(log).finally(() => log.close())
+  try {
+    return await action(log)
+  } finally {
+    await log.close()
+  }
 }

@@ -85,7 +85,6 @@ class KafkaLog implements Log {
     for (const { name, topicId, partitions } of found) {
       const topic = name!
       const own = settings.get(topic)
-      // Deleted a moment ago.
       if (own === undefined) continue
       const list = partitions.map((_, index) => new KafkaPartition(topic, topicId, index))
       this.#topics.set(topic, { id: topicId, partitions: list, settings: own })

@@ -22,17 +22,20 @@ export async function describeTopics(
     cluster.ask((connection) => evenSo<Described>(describeConfigsV4.api.async(connection, asked, false, false))),
   )
   return new Map(
-    results.map(({ resourceName: topic, errorCode, configs }): [string, TopicSettings | MillraceError] => {
+    results.flatMap(({ resourceName: topic, errorCode, configs }): [string, TopicSettings | MillraceError][] => {
       if (errorCode !== 0) {
+        const trouble = troubleOfCode(errorCode)
+        // Deleted a moment ago, or created: there is a later time to ask.
+        if (trouble.passes) return []
         const doing = { action: 'describe', operation: 'DescribeConfigs', topic }
-        return [topic, kafkaFault(troubleOfCode(errorCode), cluster.settings, doing)]
+        return [[topic, kafkaFault(trouble, cluster.settings, doing)]]
       }
       const valueOf = (name: string): string => configs.find((config) => config.name === name)?.value ?? ''
       const retentionMs = Number(valueOf('retention.ms'))
       // Compaction alone deletes nothing that is the newest of its key, however old.
       const isKept = retentionMs < 0 || !valueOf('cleanup.policy').includes('delete')
       const batchBytesMax = Number(valueOf('max.message.bytes'))
-      return [topic, { retentionMs: isKept ? null : retentionMs, batchBytesMax }]
+      return [[topic, { retentionMs: isKept ? null : retentionMs, batchBytesMax }]]
     }),
   )
 }
