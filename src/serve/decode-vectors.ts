@@ -25,11 +25,13 @@ export type DecodedRow = {
   readonly ageMs?: readonly (number | null)[]
 }
 
-type Feature = { readonly name: string; readonly type: string; readonly view: number }
-
 type Header = {
   readonly service: string | null
-  readonly features: readonly Feature[]
+  readonly features: readonly string[]
+  /** The types that there are, and which of them each feature is of. */
+  readonly types: readonly string[]
+  readonly typeOf: readonly number[]
+  readonly viewOf: readonly number[]
   readonly rows: number
   readonly asOf: number | 'latest'
   readonly full: boolean
@@ -43,18 +45,13 @@ type Header = {
 export function decodeVectors(bytes: Uint8Array): DecodedVectors {
   try {
     const { header, end } = readHeader(bytes)
-    const { service, asOf, features, prefix } = header
+    const { service, asOf, features, prefix, typeOf, viewOf, full } = header
+    const types = typeOf.map((index) => header.types[index]!)
+    const shape = { types, viewOf, full, viewCount: Math.max(-1, ...viewOf) + 1 }
     const reader = new ByteReader(bytes, end)
-    const rows = Array.from({ length: header.rows }, () => readRow(reader, header))
+    const rows = Array.from({ length: header.rows }, () => readRow(reader, shape))
     reader.expectEnd()
-    return {
-      service,
-      asOf,
-      features: features.map(({ name }) => name),
-      types: features.map(({ type }) => type),
-      rows,
-      prefix,
-    }
+    return { service, asOf, features, types, rows, prefix }
   } catch (error) {
     if (error instanceof MalformedBytes) throw unreadable(error.message, error)
     throw error
@@ -84,17 +81,16 @@ function readHeader(bytes: Uint8Array): { header: Header; end: number } {
 
 function isHeader(value: unknown): value is Header {
   if (!isObject(value)) return false
-  const { service, features, rows, asOf, full, prefix } = value
-  if (!Array.isArray(features) || !isObject(prefix)) return false
-  const isFeature = (one: unknown): boolean =>
-    isObject(one) &&
-    typeof one['name'] === 'string' &&
-    typeof one['type'] === 'string' &&
-    isCount(one['view']) &&
-    one['view'] < features.length
+  const { service, features, types, typeOf, viewOf, rows, asOf, full, prefix } = value
+  const isTexts = (list: unknown): list is readonly string[] =>
+    Array.isArray(list) && list.every((one) => typeof one === 'string')
+  if (!isTexts(features) || !isTexts(types) || !isObject(prefix)) return false
+  const isIndexes = (list: unknown, below: number): boolean =>
+    Array.isArray(list) && list.length === features.length && list.every((one) => isCount(one) && one < below)
   return (
     (service === null || typeof service === 'string') &&
-    features.every(isFeature) &&
+    isIndexes(typeOf, types.length) &&
+    isIndexes(viewOf, features.length) &&
     isCount(rows) &&
     (asOf === 'latest' || typeof asOf === 'number') &&
     typeof full === 'boolean' &&
@@ -110,25 +106,26 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-function readRow(reader: ByteReader, { features, full }: Header): DecodedRow {
+type RowShape = Pick<Header, 'types' | 'viewOf' | 'full'> & { readonly viewCount: number }
+
+function readRow(reader: ByteReader, { types, viewOf, full, viewCount }: RowShape): DecodedRow {
   const start = reader.position
   const asOf = reader.f64()
-  const viewCount = features.reduce((count, { view }) => Math.max(count, view + 1), 0)
   const ages = full ? Array.from({ length: viewCount }, () => orNull(reader.f64())) : []
-  const values = features.map(({ type }): FeatureValue => {
+  const values = types.map((type): FeatureValue => {
     if (isPacked(type)) return null
     const value = orNull(reader.f64())
     return type === 'boolean' && value !== null ? value === 1 : value
   })
-  const status = full ? features.map(() => statusOf(reader.u8())) : []
-  features.forEach(({ type }, index) => {
+  const status = full ? types.map(() => statusOf(reader.u8())) : []
+  for (const [index, type] of types.entries()) {
     if (isPacked(type)) values[index] = readPacked(reader, type)
-  })
+  }
   while ((reader.position - start) % 8 !== 0) {
     if (reader.u8() !== 0) throw unreadable('a row is not filled up with zeros')
   }
   if (!full) return { asOf, values }
-  return { asOf, values, status, ageMs: features.map(({ view }) => ages[view]!) }
+  return { asOf, values, status, ageMs: viewOf.map((view) => ages[view]!) }
 }
 
 function readPacked(reader: ByteReader, type: string): FeatureValue {

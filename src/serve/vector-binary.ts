@@ -1,17 +1,15 @@
-import { JsonBytes } from '../base/json-bytes.ts'
 import { ByteWriter } from '../base/bytes.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import type { FeatureStatus } from '../plan/finish-view.ts'
 import { nameOfType, type ValueType } from '../schema/value-type.ts'
 import type { VectorShape } from './prepared-vector.ts'
 import { isPacked, statusCodes, vectorsMagic } from './vector-format.ts'
-import { writePrefix } from './vector-json.ts'
 import type { VectorRows } from './vector-rows.ts'
 
 /** The parts of an answer that are the same for every read of a target. */
 type Layout = {
-  /** Of the header's JSON, from the service to the features. */
-  readonly head: Uint8Array
+  /** Of the header's JSON, from the service to the views. */
+  readonly head: string
   /** Indexes of the values that are held as doubles. */
   readonly doubles: readonly number[]
   /** All others. */
@@ -20,46 +18,36 @@ type Layout = {
   readonly ages: readonly number[]
 }
 
-const closeBrace = 0x7d
-const space = 0x20
-const nameSizeBytes = 4
+/** Of the magic and the size of the header. */
+const headerAt = 8
 
-/** Writes rows in the binary format, into memory that is used again. */
+/** Writes rows in the binary format (docs/VECTORS.md). Its memory is used again; what it gives is a copy. */
 export class VectorBinary {
-  readonly #header = new JsonBytes()
   readonly #packed = new ByteWriter(1024)
   readonly #layouts = new WeakMap<VectorShape, Layout>()
   #buffer = Buffer.alloc(0)
   #view = new DataView(this.#buffer.buffer)
   #size = 0
 
-  /** One character per byte, to be sent as latin1. */
-  write(rows: VectorRows): string {
+  write(rows: VectorRows): Uint8Array {
     const layout = this.#layoutOf(rows.shape)
     this.#size = 0
     this.#writeHeader(rows, layout)
     for (let row = 0; row < rows.size; row++) this.#writeRow(rows, layout, row)
-    return this.#buffer.toString('latin1', 0, this.#size)
+    return Buffer.from(this.#buffer.subarray(0, this.#size))
   }
 
   #writeHeader({ size, instant, full, prefix }: VectorRows, { head }: Layout): void {
-    const json = this.#header
-    json.reset()
-    json.raw(head)
-    json.raw(parts.rows)
-    json.number(size)
-    json.raw(parts.asOf)
-    json.value(instant)
-    json.raw(parts.full)
-    json.value(full)
-    json.raw(parts.prefix)
-    writePrefix(json, prefix)
-    json.byte(closeBrace)
-    while ((json.size + vectorsMagic.length + nameSizeBytes) % 8 !== 0) json.byte(space)
-    this.#makeRoom(vectorsMagic.length + nameSizeBytes + json.size)
-    for (const byte of vectorsMagic) this.#buffer[this.#size++] = byte
-    this.#size = this.#buffer.writeUInt32LE(json.size, this.#size)
-    this.#size += json.copyTo(this.#buffer, this.#size)
+    const rest = JSON.stringify({ rows: size, asOf: instant, full, prefix })
+    const header = `${head},${rest.slice(1)}`
+    const bytes = Buffer.byteLength(header)
+    const padded = bytes + ((8 - ((headerAt + bytes) % 8)) % 8)
+    this.#makeRoom(headerAt + padded)
+    this.#buffer.set(vectorsMagic)
+    this.#buffer.writeUInt32LE(padded, vectorsMagic.length)
+    this.#buffer.write(header, headerAt)
+    this.#size = headerAt + padded
+    this.#buffer.fill(' ', headerAt + bytes, this.#size)
   }
 
   #writeRow({ shape, asOf, values, full, status, ageMs }: VectorRows, layout: Layout, row: number): void {
@@ -106,10 +94,18 @@ export class VectorBinary {
 }
 
 function makeLayout({ service, names, types, views }: VectorShape): Layout {
-  const features = names.map((name, index) => ({ name, type: nameOfType(types[index]!), view: views[index]! }))
+  const typeNames = types.map(nameOfType)
+  const distinct = [...new Set(typeNames)]
+  const head = {
+    service,
+    features: names,
+    types: distinct,
+    typeOf: typeNames.map((name) => distinct.indexOf(name)),
+    viewOf: views,
+  }
   const all = names.map((_, index) => index)
   return {
-    head: Buffer.from(`{"service":${JSON.stringify(service)},"features":${JSON.stringify(features)}`),
+    head: JSON.stringify(head).slice(0, -1),
     doubles: all.filter((index) => !isPacked(nameOfType(types[index]!))),
     packed: all.flatMap((index) => (isPacked(nameOfType(types[index]!)) ? [{ index, type: types[index]! }] : [])),
     ages: all.filter((index) => views.indexOf(views[index]!) === index),
@@ -135,13 +131,6 @@ function writePacked(writer: ByteWriter, type: ValueType, value: FeatureValue): 
     if (type.of.kind === 'string') writePacked(writer, type.of, element)
     else writer.f64(doubleOf(element))
   }
-}
-
-const parts = {
-  rows: Buffer.from(',"rows":'),
-  asOf: Buffer.from(',"asOf":'),
-  full: Buffer.from(',"full":'),
-  prefix: Buffer.from(',"prefix":{'),
 }
 
 const codes = Object.fromEntries(statusCodes.map((status, code) => [status, code])) as Record<FeatureStatus, number>

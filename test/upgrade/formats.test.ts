@@ -337,7 +337,7 @@ const formats: readonly Format[] = [
   {
     name: 'vectors',
     version: 1,
-    write: () => Buffer.from(new VectorBinary().write(vectorRows), 'latin1'),
+    write: () => new VectorBinary().write(vectorRows),
     read: (bytes) => assert.deepEqual(decodeVectors(bytes), vectors),
     newer: (bytes) => Uint8Array.from(bytes, (byte, index) => (index === 3 ? 99 : byte)),
     refused: { code: 'VECTORS_UNREADABLE', message: /version 99/ },

@@ -2,7 +2,7 @@ import { MillraceError } from '../../base/faults.ts'
 import type { HttpService, IngestResult } from '../http-service.ts'
 import { VectorBinary } from '../vector-binary.ts'
 import { vectorsType } from '../vector-format.ts'
-import { VectorJson } from '../vector-json.ts'
+import { vectorJson } from '../vector-json.ts'
 import { faultBody, faultOf, statusOf } from './answer-fault.ts'
 import { parseReadRequest, type ReadLimits } from './read-request.ts'
 import { type EventLimits, splitEvents } from './split-events.ts'
@@ -11,8 +11,7 @@ import { type EventLimits, splitEvents } from './split-events.ts'
 export type Answer = {
   readonly status: number
   readonly type: string
-  /** One character per byte, to be sent as latin1. */
-  readonly body: string
+  readonly body: string | Uint8Array
 }
 
 export const jsonType = 'application/json; charset=utf-8'
@@ -29,7 +28,6 @@ export type EventsRequest = {
 export class Answers {
   readonly #service: HttpService
   readonly #limits: ReadLimits & EventLimits
-  readonly #json = new VectorJson()
   readonly #binary = new VectorBinary()
 
   constructor(service: HttpService, limits: ReadLimits & EventLimits) {
@@ -43,7 +41,7 @@ export class Answers {
     if (accept !== undefined && accepts(accept, vectorsType)) {
       return { status: 200, type: vectorsType, body: this.#binary.write(rows) }
     }
-    return { status: 200, type: jsonType, body: this.#json.write(rows) }
+    return { status: 200, type: jsonType, body: vectorJson(rows) }
   }
 
   async events({ stream, body, framing, requestId }: EventsRequest): Promise<Answer> {
@@ -65,7 +63,7 @@ export function faultAnswer(error: unknown, context: Parameters<typeof faultOf>[
 }
 
 function answerOf(status: number, body: object): Answer {
-  return { status, type: jsonType, body: Buffer.from(JSON.stringify(body)).toString('latin1') }
+  return { status, type: jsonType, body: JSON.stringify(body) }
 }
 
 function placeOf({ partition, offset }: IngestResult): { partition: number; offset: number } {

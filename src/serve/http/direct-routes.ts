@@ -112,12 +112,19 @@ class DirectRequest {
 
   #send({ status, type, body }: Answer): void {
     const { isDraining, observe, clock } = this.#options
-    const headers = ['content-type', type, 'content-length', String(body.length), 'x-request-id', this.#requestId]
+    const headers = [
+      'content-type',
+      type,
+      'content-length',
+      String(Buffer.byteLength(body)),
+      'x-request-id',
+      this.#requestId,
+    ]
     if (status === 503) headers.push('retry-after', String(retryAfterSeconds))
     // A connection that is kept open would keep the server from closing.
     if (isDraining()) headers.push('connection', 'close')
     this.#response.writeHead(status, headers)
-    this.#response.end(body, 'latin1')
+    this.#response.end(body)
     observe({ route: this.#direct.route, status, seconds: (clock.elapsed() - this.#startedAt) / 1_000 })
   }
 }

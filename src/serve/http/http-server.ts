@@ -280,7 +280,7 @@ function answer(reply: FastifyReply, status: number, body: object): FastifyReply
 }
 
 function send(reply: FastifyReply, { status, type, body }: Answer): FastifyReply {
-  return reply.code(status).type(type).send(Buffer.from(body, 'latin1'))
+  return reply.code(status).type(type).send(body)
 }
 
 /** Bodies are kept as bytes, of whatever type; routes say which types they take. */
