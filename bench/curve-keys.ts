@@ -28,7 +28,9 @@ async function overKeys(context: BenchContext, spread: CardWorkload['spread']): 
   })
   const notes: BenchRow[] = []
   let bytesPerKey = 2_000
-  for (const keys of context.quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000, 10_000_000]) {
+  // Under Zipf most of ten million keys are hardly met again; the even spread is the harder one.
+  const most = context.quick ? 100_000 : spread === 'uniform' ? 10_000_000 : 1_000_000
+  for (const keys of [1_000, 10_000, 100_000, 1_000_000, 10_000_000].filter((each) => each <= most)) {
     const lacking = lackingMemory(keys * bytesPerKey)
     if (lacking !== null) {
       context.log(`${keys} keys: left out, ${lacking}`)

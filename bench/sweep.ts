@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { compile, openTableReader, openTableWriter, train } from 'millrace'
 import { fraudV1 } from '../examples/card-fraud/features.ts'
 import { type Payment, simulatePayments } from '../examples/card-fraud/simulator.ts'
-import { type Bench, type BenchContext, compare, elapsedMs } from './harness.ts'
+import { type Bench, type BenchContext, type BenchRow, compare, elapsedMs, median, sampled } from './harness.ts'
 import { sweepWithDuckDB } from './peers/duckdb-sweep.ts'
+import { pandasVersion, runPandas } from './peers/pandas.ts'
 
-const days = 183
+const daysInFull = 183
 const shared = ['1d', '7d', '30d'].flatMap((length) => [
   [`c_nb_${length}`, `c_count_${length}`],
   [`c_avg_${length}`, `c_amount_mean_${length}`],
@@ -15,11 +16,11 @@ const shared = ['1d', '7d', '30d'].flatMap((length) => [
 
 const bench: Bench = {
   name: 'sweep',
-  describe: `${days} days of simulated payments x 12 windows, Parquet to Parquet, against DuckDB's own windows, one thread each`,
+  describe: `${daysInFull} days of simulated payments x 12 windows, Parquet to Parquet, against the windows of DuckDB and of pandas, one thread each`,
   peers: ['@duckdb/node-api'],
   async run(context) {
     const input = join(context.folder, 'payments.parquet')
-    const rows = await writePayments(input)
+    const rows = await writePayments(input, context.quick ? 45 : daysInFull)
     context.log(`${rows} payments`)
     const ours = join(context.folder, 'ours.parquet')
     const theirs = join(context.folder, 'theirs.parquet')
@@ -29,9 +30,10 @@ const bench: Bench = {
       unit: 'ms',
       better: 'lower',
     })
-    const differing = await countDifferences(ours, theirs, context)
+    const differing = await countDifferences({ ours, theirs, within: 1e-9 }, context)
     return [
       ...figures,
+      ...(await againstPandas(context, { input, ours, ourMs: figures[0]!.value })),
       {
         what: 'rows',
         value: rows,
@@ -50,6 +52,44 @@ const bench: Bench = {
 
 export const { name, describe, peers, run } = bench
 
+type Ours = { readonly input: string; readonly ours: string; readonly ourMs: number }
+
+/** In the same run as the others, but not in turn: it takes minutes. */
+async function againstPandas(context: BenchContext, { input, ours, ourMs }: Ours): Promise<BenchRow[]> {
+  const version = await pandasVersion()
+  if (version === null) {
+    return [
+      {
+        what: 'pandas',
+        value: 0,
+        unit: 'runs',
+        note: 'NOT RUN: neither PANDAS_PYTHON nor python3 has pandas and pyarrow',
+      },
+    ]
+  }
+  const output = join(context.folder, 'pandas.parquet')
+  const samples: number[] = []
+  for (let run = 0; run < Math.min(context.runs, 2); run++) {
+    samples.push(await runPandas('pandas-sweep.py', [input, output]))
+    context.log(`pandas ${Math.round(samples.at(-1)!)} ms`)
+  }
+  const differing = await countDifferences({ ours, theirs: output, within: 1e-6 }, context)
+  return [
+    {
+      ...sampled('pandas windows', 'ms', samples),
+      side: 'peer',
+      note: `pandas ${version}, without the start of Python`,
+    },
+    { what: 'millrace train : pandas windows', value: median(samples) / ourMs, unit: 'times better', side: 'ratio' },
+    {
+      what: 'values that differ from those of pandas',
+      value: differing,
+      unit: 'of 12 per row',
+      note: 'means within 1e-6: its rolling sums drift',
+    },
+  ]
+}
+
 async function sweepWithMillrace(input: string, output: string): Promise<void> {
   await train({
     plan: compile([fraudV1]),
@@ -62,7 +102,7 @@ async function sweepWithMillrace(input: string, output: string): Promise<void> {
   })
 }
 
-async function writePayments(path: string): Promise<number> {
+async function writePayments(path: string, days: number): Promise<number> {
   const writer = await openTableWriter(path, [
     { name: 'transaction_id', type: 'int64', nullable: false },
     { name: 'ts', type: 'timestamp', nullable: false },
@@ -97,8 +137,10 @@ async function writePayments(path: string): Promise<number> {
   return rows
 }
 
+type Compared = { readonly ours: string; readonly theirs: string; readonly within: number }
+
 /** Both must have computed the same; a fast wrong answer is none. */
-async function countDifferences(ours: string, theirs: string, context: BenchContext): Promise<number> {
+async function countDifferences({ ours, theirs, within }: Compared, context: BenchContext): Promise<number> {
   const mine = await readColumns(ours, ['transaction_id', 'ts', 'customer_id', ...shared.map(([name]) => name!)])
   const other = await readColumns(theirs, ['transaction_id', ...shared.map(([, name]) => name!)])
   const place = new Map(other[0]!.map((id, row) => [Number(id), row]))
@@ -112,7 +154,7 @@ async function countDifferences(ours: string, theirs: string, context: BenchCont
     shared.forEach((_, index) => {
       const value = Number(mine[index + 3]![row] ?? 0)
       const expected = Number(other[index + 1]![at] ?? 0)
-      if (Math.abs(value - expected) > 1e-9 * Math.max(1, Math.abs(expected))) differing += 1
+      if (Math.abs(value - expected) > within * Math.max(1, Math.abs(expected))) differing += 1
     })
   })
   context.log(`${differing} values differ`)
