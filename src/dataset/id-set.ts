@@ -1,13 +1,20 @@
 import { NumberTable } from './partitions/number-table.ts'
 import type { BatchColumn } from './partitions/row-batch.ts'
 
-/** A set of one type holds at most 2^24 values. */
+/** A set of the language holds at most 2^24 values. */
 const textsPerSet = 2 ** 23
+/** Beyond it, what stands before the digits is no prefix but part of what varies. */
+const prefixesMax = 1_000
 
-/** The ids of a history that were there already. All of them are text, or all are numbers. */
+/**
+ * The ids of a history that were there already. All of them are text, or all are numbers.
+ *
+ * Ids mostly count: whole numbers, and texts that end in as many digits as others with the same beginning, take a bit
+ * each where they lie close together. Other texts are kept as they are.
+ */
 export class IdSet {
-  readonly #numbers = new NumberTable(1_024)
-  #texts: Set<string>[] = [new Set()]
+  readonly #numbers = new Map<string, WholeNumberSet>()
+  readonly #texts: Set<string>[] = [new Set()]
 
   /** Adds the ids of a column's rows; gives the rows whose id is new, null for all of them. */
   addAll(ids: BatchColumn, rows: number): Int32Array | null {
@@ -18,10 +25,21 @@ export class IdSet {
   }
 
   #add(id: string | number): boolean {
-    const number = compact(id)
-    if (typeof number === 'string') return this.#addText(number)
-    const before = this.#numbers.size
-    return this.#numbers.add(number) === before
+    if (typeof id === 'number') return this.#setOf('')!.add(id)
+    const digits = trailingDigits(id)
+    // How many digits there are tells 7 from 07.
+    const own = digits === 0 ? null : this.#setOf(`${digits} ${id.slice(0, id.length - digits)}`)
+    return own === null ? this.#addText(id) : own.add(Number(id.slice(id.length - digits)))
+  }
+
+  #setOf(name: string): WholeNumberSet | null {
+    let found = this.#numbers.get(name)
+    if (found === undefined) {
+      if (this.#numbers.size === prefixesMax) return null
+      found = new WholeNumberSet()
+      this.#numbers.set(name, found)
+    }
+    return found
   }
 
   #addText(id: string): boolean {
@@ -32,9 +50,35 @@ export class IdSet {
   }
 }
 
-/** Text that is the plain form of a whole number as that number, which takes a fraction of the memory. */
-function compact(id: string | number): string | number {
-  if (typeof id !== 'string' || id.length > 15) return id
-  const number = Number(id)
-  return String(number) === id && Number.isSafeInteger(number) ? number : id
+/** At most 15, so that they are a safe integer. */
+function trailingDigits(text: string): number {
+  let count = 0
+  while (count < 15 && count < text.length) {
+    const code = text.charCodeAt(text.length - 1 - count)
+    if (code < 0x30 || code > 0x39) break
+    count += 1
+  }
+  return count
+}
+
+/** Safe integers, by pages of 64 bits: an eighth of a byte for each where they lie close together, else some forty. */
+class WholeNumberSet {
+  readonly #pages = new NumberTable(16)
+  #bits = new Int32Array(64)
+
+  /** Whether it was not there yet. */
+  add(value: number): boolean {
+    const page = Math.floor(value / 64)
+    const place = value - page * 64
+    const word = 2 * this.#pages.add(page) + (place >> 5)
+    if (word >= this.#bits.length) {
+      const grown = new Int32Array(this.#bits.length * 2)
+      grown.set(this.#bits)
+      this.#bits = grown
+    }
+    const bit = 1 << (place & 31)
+    if ((this.#bits[word]! & bit) !== 0) return false
+    this.#bits[word]! |= bit
+    return true
+  }
 }
