@@ -97,6 +97,7 @@ async function sweepWithMillrace(input: string, output: string): Promise<void> {
     spine: input,
     at: 'ts',
     inclusive: true,
+    threads: 1,
     history: { files: { payments: [input] } },
     output,
   })

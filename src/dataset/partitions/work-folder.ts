@@ -27,7 +27,7 @@ const formatVersion = 1
  * - `read.json`: everything was read; what came out of it, and where its segments lie.
  * - `<view>-<partition>.swept`: the features of a partition. A line of JSON says where its segments lie in what follows.
  *
- * Both appear whole or not at all, and only count in a folder of the same identity.
+ * Both appear whole or not at all, and only count in a folder of the same identity (`identity.json`).
  */
 export class WorkFolder {
   readonly path: string
@@ -46,7 +46,7 @@ export class WorkFolder {
       rmSync(path, { recursive: true, force: true })
       mkdirSync(path, { recursive: true })
     })
-    this.#writeWhole('identity.json', [JSON.stringify({ identity: this.#identity })])
+    this.#saveIdentity({ synced: false })
   }
 
   file(name: string): string {
@@ -59,6 +59,7 @@ export class WorkFolder {
   }
 
   saveRead(read: unknown): void {
+    this.#saveIdentity({ synced: true })
     this.#writeWhole('read.json', [JSON.stringify(read)])
   }
 
@@ -92,8 +93,13 @@ export class WorkFolder {
     return attempt(path, () => JSON.parse(readFileSync(path, 'utf8')) as Value)
   }
 
-  /** Under its name only when it is on disk. */
-  #writeWhole(name: string, parts: readonly (string | Uint8Array)[]): string {
+  /** Only what something was saved under has to outlive the machine: most runs save nothing, and wait for no disk. */
+  #saveIdentity({ synced }: { readonly synced: boolean }): void {
+    this.#writeWhole('identity.json', [JSON.stringify({ identity: this.#identity })], synced)
+  }
+
+  /** Under its name only when it is whole, and on disk if it is synced. */
+  #writeWhole(name: string, parts: readonly (string | Uint8Array)[], synced = true): string {
     const path = this.file(name)
     attempt(path, () => {
       const file = openSync(`${path}.partial`, 'w')
@@ -102,7 +108,7 @@ export class WorkFolder {
           const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
           for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
         }
-        fsyncSync(file)
+        if (synced) fsyncSync(file)
       } finally {
         closeSync(file)
       }
