@@ -19,17 +19,48 @@ export function isFull({ aggregate, partial }: RangeReading): boolean {
 
 /** Whole spans by their partial; down into those at the two ends, and into those whose partial is not kept. */
 export function addSpans(store: SpanStore, reading: RangeReading, spans: readonly Span[]): void {
-  const { low, high, aggregate, channel } = reading
-  for (let index = spans.length - 1; index >= 0; index--) {
-    const span = spans[index]!
-    if (span.opener.ts >= high) continue
-    if (span.newest < low || isFull(reading)) return
-    const whole = span.opener.ts >= low && span.newest < high
-    const partial = whole ? store.partialOf(span, channel) : undefined
-    if (partial !== undefined) reading.partial = aggregate.aggregation.merge(reading.partial, partial)
-    else if (span.level === 1) addEvents(reading, store.eventsOf(span))
-    else addSpans(store, reading, store.childrenOf(span))
+  const { low, high, aggregate } = reading
+  let to = spans.length
+  while (to > 0 && spans[to - 1]!.opener.ts >= high) to -= 1
+  if (to > 0 && spans[to - 1]!.newest >= high) addInside(store, reading, spans[--to]!)
+  let from = to
+  while (from > 0 && spans[from - 1]!.opener.ts >= low) from -= 1
+  if (from < to && !isFull(reading)) {
+    const run = runOf(store, reading, { spans, from, to })
+    if (run !== undefined) reading.partial = aggregate.aggregation.merge(reading.partial, run)
+    else for (let index = to - 1; index >= from && !isFull(reading); index--) addWhole(store, reading, spans[index]!)
   }
+  if (from > 0 && !isFull(reading)) addInside(store, reading, spans[from - 1]!)
+}
+
+type Run = { readonly spans: readonly Span[]; readonly from: number; readonly to: number }
+
+/** The partial of neighbouring whole spans; undefined when that of one is not kept. The last one asked for is kept. */
+function runOf(store: SpanStore, { aggregate, channel }: RangeReading, { spans, from, to }: Run): unknown {
+  const runs = store.runsOf(spans)
+  const known = runs[channel]
+  if (known?.from === from && known.to === to) return known.partial
+  const { aggregation } = aggregate
+  let partial = aggregation.zero()
+  for (let index = to - 1; index >= from && aggregation.isFull?.(partial) !== true; index--) {
+    const own = store.partialOf(spans[index]!, channel)
+    if (own === undefined) return undefined
+    partial = aggregation.merge(partial, own)
+  }
+  runs[channel] = { from, to, partial }
+  return partial
+}
+
+function addWhole(store: SpanStore, reading: RangeReading, span: Span): void {
+  const partial = store.partialOf(span, reading.channel)
+  if (partial === undefined) addInside(store, reading, span)
+  else reading.partial = reading.aggregate.aggregation.merge(reading.partial, partial)
+}
+
+function addInside(store: SpanStore, reading: RangeReading, span: Span): void {
+  if (span.newest < reading.low || span.opener.ts >= reading.high) return
+  if (span.level === 1) addEvents(reading, store.eventsOf(span))
+  else addSpans(store, reading, store.childrenOf(span))
 }
 
 export function addEvents(reading: RangeReading, events: EventColumns): void {

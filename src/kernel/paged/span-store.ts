@@ -29,6 +29,8 @@ export function pagesInMemory(): PageSource {
   return { get: () => undefined, cache: new PageCache(0) }
 }
 
+type KnownRun = { readonly from: number; readonly to: number; readonly partial: unknown }
+
 /** A record to be written under its name; null: to be deleted. */
 export type PageChange = readonly [name: Uint8Array, bytes: Uint8Array | null]
 
@@ -43,6 +45,8 @@ export class SpanStore {
   readonly #paging: Paging
   /** By name as latin1. */
   #changes = new Map<string, PageChange>()
+  /** By list of spans. */
+  readonly #runs = new WeakMap<readonly Span[], KnownRun[]>()
   /** Spans whose record is in `#changes`, or was taken and may not be in the store yet. */
   #made: Span[] = []
 
@@ -74,6 +78,7 @@ export class SpanStore {
     if (span.events === null && span.children === null) this.#load(span)
     this.#pages.cache.remove(span)
     if (!span.changed) this.#pages.cache.changed += 1
+    if (span.children !== null) this.forgetRuns(span.children)
     span.changed = true
     span.partials = null
     span.encoded = null
@@ -88,6 +93,18 @@ export class SpanStore {
   forgetRecord(span: Span): void {
     this.#pages.cache.remove(span)
     if (span.stored) this.#put(nameOfRecord(span.opener, span.level, this.program), null)
+  }
+
+  /** By channel: the partial of a run of spans of this list that was read last. */
+  runsOf(spans: readonly Span[]): KnownRun[] {
+    let runs = this.#runs.get(spans)
+    if (runs === undefined) this.#runs.set(spans, (runs = []))
+    return runs
+  }
+
+  /** The list, or something in it, changes. */
+  forgetRuns(spans: readonly Span[]): void {
+    this.#runs.delete(spans)
   }
 
   /** By channel; undefined where a partial is too large to be kept, and the reader has to descend. */

@@ -66,6 +66,7 @@ test('reads what a sorted array reads, through drops, late events, checkpoints a
       const plain = makeEventColumns(program.columns.length, program.keepsTies)
       let paged = PagedEvents.from(program, plain, pages)
       let [now, floor, number] = [0, 0, 0]
+      let last: Range = { low: 0, high: Number.MAX_SAFE_INTEGER }
       const put = (event: KernelEvent, late: number): void => {
         if (late === 0) now += event.ts
         // No two events of a set have one place: the number makes ties differ.
@@ -75,13 +76,20 @@ test('reads what a sorted array reads, through drops, late events, checkpoints a
         paged.insert(placed)
       }
       for (const step of steps) {
-        if (step.do === 'insert') put(step.event, step.late)
-        else if (step.do === 'drop') {
+        if (step.do === 'insert') {
+          put(step.event, step.late)
+          // What was remembered of a range does not outlive what happens in it.
+          if (step.late > 0) checkRange(program, { plain, paged }, last)
+        } else if (step.do === 'drop') {
           floor = Math.max(floor, instantAt(plain, step.share))
           dropPlain(plain, floor)
           paged.dropBefore(floor)
         } else if (step.do === 'read') {
-          checkRange(program, { plain, paged }, instantAt(plain, step.low), instantAt(plain, step.high))
+          checkRange(
+            program,
+            { plain, paged },
+            (last = { low: instantAt(plain, step.low), high: instantAt(plain, step.high) }),
+          )
         } else {
           const writer = new ByteWriter()
           paged.encode(writer)
@@ -90,7 +98,7 @@ test('reads what a sorted array reads, through drops, late events, checkpoints a
         }
         assert.equal(paged.count, plain.ts.length)
       }
-      checkRange(program, { plain, paged }, 0, now + 1)
+      checkRange(program, { plain, paged }, { low: 0, high: now + 1 })
       assert.deepEqual(allOf(program, paged), plain)
       const again = new PageMap(new PageCache(cacheBytes))
       const other = PagedEvents.from(program, makeEventColumns(program.columns.length, program.keepsTies), again)
@@ -106,11 +114,12 @@ test('reads what a sorted array reads, through drops, late events, checkpoints a
   assert.ok(highest >= 3 && loads > 0, `levels up to ${highest}, ${loads} loads, ${events} events`)
 })
 
+type Range = { readonly low: number; readonly high: number }
+
 function checkRange(
   program: ViewProgram,
   { plain, paged }: { plain: EventColumns; paged: PagedEvents },
-  low: number,
-  high: number,
+  { low, high }: Range,
 ): void {
   const range = { low: plain.ts.filter((ts) => ts < low).length, high: plain.ts.filter((ts) => ts < high).length }
   program.aggregates.forEach((aggregate, index) => {
