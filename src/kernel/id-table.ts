@@ -166,7 +166,7 @@ export class IdTable {
 
   /** Number of the chunk that the next entry goes to. */
   #chunkWithRoom(): number {
-    const last = this.#order.at(-1)
+    const last = this.#order[this.#order.length - 1]
     if (last !== undefined && !this.#chunks[last]!.isFull) return last
     const number = this.#free.pop() ?? this.#chunks.push(new IdChunk()) - 1
     this.#order.push(number)

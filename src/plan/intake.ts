@@ -81,6 +81,8 @@ export class Intake {
   readonly #judge: Judge
   readonly #seen: IdTable
   readonly #hasTextIds: boolean
+  /** Columns of text that is bounded in length. */
+  readonly #keyTexts: readonly number[]
   /** Its rejections that a replay can still put right. */
   readonly open: OpenRejections
 
@@ -98,7 +100,9 @@ export class Intake {
     this.#partition = partition
     this.#source = from.source ?? 'live'
     this.#seen = from.seen
-    this.#hasTextIds = stream.id !== null && Object.values(stream.fields)[stream.id]!.kind === 'string'
+    const kinds = Object.values(stream.fields).map(({ kind }) => kind)
+    this.#hasTextIds = stream.id !== null && kinds[stream.id] === 'string'
+    this.#keyTexts = stream.keyColumns.filter((column) => kinds[column] === 'string')
     this.#judge = new Judge(rulesOf(stream, this.#source), from.watermark, from.seen)
     this.open = from.open ?? OpenRejections.none()
   }
@@ -145,10 +149,13 @@ export class Intake {
    */
   takeProjected(projector: Projector, record: SourceRecord): 'accepted' | 'duplicate' | 'conflict' | null {
     const { numbers, starts, ends } = projector.values
-    const { id, time, keyColumns, rules } = this.#stream
+    const { id, time, rules } = this.#stream
     const ts = numbers[time]!
     if (ts > record.timestampMs + rules.futureMs) return null
-    for (const column of keyColumns) if (ends[column]! - starts[column]! > keyTextBytesMax) return null
+    const columns = this.#keyTexts
+    for (let index = 0; index < columns.length; index++) {
+      if (ends[columns[index]!]! - starts[columns[index]!]! > keyTextBytesMax) return null
+    }
     let judgement: Judgement
     if (id === null) judgement = this.#judge.judgeWithoutId(ts)
     else {

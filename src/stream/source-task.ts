@@ -155,7 +155,10 @@ export class SourceTask {
       for (let index = 0; index < batches.length; index++) {
         const batch = batches[index]!
         const tie = batch.keepsTies ? this.#intake.tieOf(projector!, record) : 0
-        folds[index]!.counts[batch.add(projector!, ts, tie)] += 1
+        const { counts: own } = folds[index]!
+        const outcome = batch.add(projector!, ts, tie)
+        if (outcome === 'applied') own.applied += 1
+        else own[outcome] += 1
       }
     }
     for (const [index, { batch }] of batches.entries()) folds[index]!.table.applyBatch(batch)
