@@ -107,8 +107,8 @@ export class IdTable {
     const chunk = this.#chunks[number]!
     if (!chunk.isFull || chunk.newestTs >= ts || this.untaken > this.#total - chunk.size) return
     for (let entry = 0; entry < chunk.size; entry++) this.#remove(number, entry)
-    // One is kept for the next entries; more would be the memory of busier times.
-    if (this.#free.length === 0) chunk.reset()
+    // A few are kept for entries to come; more would be the memory of busier times.
+    if (this.#free.length < freeChunksMax) chunk.reset()
     else this.#chunks[number] = new IdChunk()
     this.#order.shift()
     this.#free.push(number)
@@ -134,7 +134,7 @@ export class IdTable {
     this.#untaken = 0
   }
 
-  /** Gives everything that was put since the last call, in order. */
+  /** Gives everything that was put since the last call, in order. The id is one object for all: copy what is kept. */
   take(each: (id: IdBytes, ts: number, hash: number) => void): void {
     this.#visit(this.#total - this.untaken, each)
     if (this.#untaken !== null) this.#untaken = 0
@@ -155,10 +155,13 @@ export class IdTable {
   }
 
   #visit(from: number, each: (id: IdBytes, ts: number, hash: number) => void): void {
+    const id: IdBytes = { bytes: new Uint8Array(), start: 0, end: 0 }
     for (let index = Math.floor(from / chunkEntries); index < this.#order.length; index++) {
       const chunk = this.#chunks[this.#order[index]!]!
+      id.bytes = chunk.bytes
       for (let entry = Math.max(0, from - index * chunkEntries); entry < chunk.size; entry++) {
-        const id = { bytes: chunk.bytes, start: chunk.start(entry), end: chunk.end(entry) }
+        id.start = chunk.start(entry)
+        id.end = chunk.end(entry)
         each(id, chunk.ts(entry), chunk.hash(entry))
       }
     }
@@ -233,6 +236,7 @@ export class IdTable {
 
 const chunkBits = Math.log2(chunkEntries)
 const chunkMask = chunkEntries - 1
+const freeChunksMax = 8
 const shardCount = 64
 const shardShift = 26
 const empty = new Int32Array(0)

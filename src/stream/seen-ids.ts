@@ -2,11 +2,14 @@ import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { assert } from '../base/assert.ts'
 import { reach } from '../base/crash-points.ts'
 import { MillraceError } from '../base/faults.ts'
+import type { IdBytes } from '../kernel/id-chunk.ts'
 import { type Id, idOf, IdTable, isNumberId } from '../kernel/id-table.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import { idsKey, segmentMax } from './store-keys.ts'
 
 const version = 1
+/** About: an id of a dozen letters, its time and its hash. */
+const bytesPerId = 28
 
 /** What of an event decides about others later. */
 export type RememberedId = { readonly id: Id; readonly ts: number; readonly hash: number }
@@ -65,20 +68,21 @@ export class SeenIdSegments {
 
 /** A segment: a version, how many ids, and for each its kind, itself, its time and the hash of its payload. */
 class SegmentWriter {
-  readonly #writer = new ByteWriter()
+  readonly #writer: ByteWriter
   newestTs = -1
 
   constructor(count: number) {
+    this.#writer = new ByteWriter(32 + count * bytesPerId)
     this.#writer.u8(version)
     this.#writer.varint(count)
   }
 
-  add(id: Id | Uint8Array, ts: number, hash: number): void {
+  add(id: Id | IdBytes, ts: number, hash: number): void {
     const writer = this.#writer
     writer.u8(typeof id === 'number' ? 0 : 1)
     if (typeof id === 'number') writer.zigzag(id)
     else if (typeof id === 'string') writer.string(id)
-    else writer.bytes(id)
+    else writer.bytesBetween(id.bytes, id.start, id.end)
     writer.varint(ts)
     writer.varint(hash >>> 0)
     if (ts > this.newestTs) this.newestTs = ts
@@ -93,7 +97,7 @@ class SegmentWriter {
 function encodeUntaken(seen: IdTable): { bytes: Uint8Array; newestTs: number } {
   const writer = new SegmentWriter(seen.untaken)
   seen.take((id, ts, hash) => {
-    writer.add(isNumberId(id) ? idOf(id) : id.bytes.subarray(id.start, id.end), ts, hash)
+    writer.add(isNumberId(id) ? idOf(id) : id, ts, hash)
   })
   return { bytes: writer.finish(), newestTs: writer.newestTs }
 }

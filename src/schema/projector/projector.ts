@@ -18,6 +18,8 @@ export class Projector {
   readonly #values: FieldValues
   readonly #kinds: readonly FieldKind[]
   readonly #members: MembersScanner
+  /** The event that it left last. */
+  #left: Uint8Array | null = null
   /** How many events it took, and how many it left to the decoder. */
   readonly counts = { projected: 0, left: 0 }
 
@@ -53,11 +55,14 @@ export class Projector {
 
   /** False: it is the decoder's. */
   project(raw: Uint8Array): boolean {
+    // Whoever leaves an event to the decoder asks again by way of it.
+    if (raw === this.#left) return false
     if (this.#scan(raw)) {
       this.counts.projected += 1
       return true
     }
     this.counts.left += 1
+    this.#left = raw
     return false
   }
 
