@@ -3,6 +3,8 @@ import { connect, type Socket } from 'node:net'
 export type Load = {
   readonly port: number
   readonly path: string
+  /** What the header of this name says. Default: it is not sent. */
+  readonly accept?: string
   /** The body of the n-th request, from 0. Called once for each. */
   readonly body: (n: number) => string
   /** Kept open, each with one request at a time. */
@@ -58,14 +60,14 @@ type Tally = { readonly latencies: Latencies; sent: number; refused: number }
 
 /** One connection until the time or the requests are over. Rejects when it breaks. */
 function runConnection(load: Load, tally: Tally, endAt: number): Promise<void> {
-  const { port, path, body, perSecond, requestsMax = 10_000_000 } = load
+  const { port, body, perSecond, requestsMax = 10_000_000 } = load
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     let sentAt = 0
     let received: Buffer = Buffer.alloc(0)
     const send = (n: number, since: number): void => {
       sentAt = since
-      socket.write(requestText(path, body(n)))
+      socket.write(requestText(load, body(n)))
     }
     const sendNext = (): void => {
       const now = performance.now()
@@ -106,9 +108,10 @@ function broken(socket: Socket, error: Error): void {
   socket.destroy(error)
 }
 
-function requestText(path: string, body: string): string {
+function requestText({ path, accept }: Load, body: string): string {
+  const accepted = accept === undefined ? '' : `accept: ${accept}\r\n`
   const size = Buffer.byteLength(body)
-  return `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${size}\r\n\r\n${body}`
+  return `POST ${path} HTTP/1.1\r\nhost: localhost\r\n${accepted}content-type: application/json\r\ncontent-length: ${size}\r\n\r\n${body}`
 }
 
 /** The first answer in `bytes`, null while it is incomplete. */

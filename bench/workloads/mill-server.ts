@@ -2,14 +2,18 @@
 import { millrace } from 'millrace'
 import { systemClock } from '../../src/base/clock.ts'
 import { startServer } from '../../src/app/server.ts'
-import { features50, fraudFeatures } from './payments.ts'
+import { features10, features250, features50, fraudFeatures } from './payments.ts'
 
 process.once('message', (message) => {
-  void start((message as { folder: string }).folder)
+  void start(message as Order)
 })
 
-async function start(folder: string): Promise<void> {
-  const mill = await millrace({ definitions: [fraudFeatures, features50], folder })
+/** `reads`: with more views than what is folded for the benchmarks of ingestion. */
+type Order = { readonly folder: string; readonly reads?: boolean }
+
+async function start({ folder, reads = false }: Order): Promise<void> {
+  const definitions = [fraudFeatures, features50, ...(reads ? [features10, features250] : [])]
+  const mill = await millrace({ definitions, folder })
   const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
   process.on('message', (message) => {
     if (message !== 'cpu') return

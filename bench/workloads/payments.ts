@@ -2,7 +2,18 @@
  * Events for the benchmarks: flat JSON payments of about 230 bytes with 13 fields, of which a plan reads six. Seeded;
  * keys are uniform or Zipf-like over `customers` and a tenth as many terminals.
  */
-import { boolean, decimal, entity, featureService, featureView, int, stream, string, timestamp } from 'millrace'
+import {
+  boolean,
+  decimal,
+  type Duration,
+  entity,
+  featureService,
+  featureView,
+  int,
+  stream,
+  string,
+  timestamp,
+} from 'millrace'
 
 const customer = entity('customer', { customerId: int() })
 const terminal = entity('terminal', { terminalId: int() })
@@ -44,23 +55,30 @@ export const fraudFeatures = featureService('fraud', [
   }),
 ])
 
-/** One entity, fifty features: five aggregations in ten windows. */
-export const features50 = featureView('fifty', {
-  from: payments,
-  by: customer,
-  features: (on) =>
-    Object.fromEntries(
-      (['1m', '5m', '15m', '30m', '1h', '3h', '6h', '12h', '1d', '7d'] as const).flatMap(
-        (over): [string, NumberFeature][] => [
+/** One entity: five aggregations in each window. */
+function viewOf(name: string, windows: readonly Duration[]) {
+  return featureView(name, {
+    from: payments,
+    by: customer,
+    features: (on) =>
+      Object.fromEntries(
+        windows.flatMap((over): [string, NumberFeature][] => [
           [`count_${over}`, on.count({ over })],
           [`sum_${over}`, on.sum('amount', { over })],
           [`mean_${over}`, on.mean('amount', { over })],
           [`max_${over}`, on.max('amount', { over })],
           [`fraud_${over}`, on.mean('fraud', { over })],
-        ],
+        ]),
       ),
-    ),
-})
+  })
+}
+
+export const features10 = viewOf('ten', ['1h', '1d'])
+export const features50 = viewOf('fifty', ['1m', '5m', '15m', '30m', '1h', '3h', '6h', '12h', '1d', '7d'])
+export const features250 = viewOf(
+  'twohundredfifty',
+  Array.from({ length: 50 }, (_, index): Duration => `${3 * index + 1}h`),
+)
 
 type NumberFeature = ReturnType<Parameters<typeof featureView>[1]['features']>[string]
 

@@ -45,13 +45,18 @@ type Header = {
 export function decodeVectors(bytes: Uint8Array): DecodedVectors {
   try {
     const { header, end } = readHeader(bytes)
-    const { service, asOf, features, prefix, typeOf, viewOf, full } = header
-    const types = typeOf.map((index) => header.types[index]!)
-    const shape = { types, viewOf, full, viewCount: Math.max(-1, ...viewOf) + 1 }
-    const reader = new ByteReader(bytes, end)
-    const rows = Array.from({ length: header.rows }, () => readRow(reader, shape))
-    reader.expectEnd()
-    return { service, asOf, features, types, rows, prefix }
+    const { service, asOf, features, prefix } = header
+    const shape = shapeOf(header)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const rows: DecodedRow[] = []
+    let at = end
+    while (rows.length < header.rows) {
+      const next = readRow(view, at, shape)
+      rows.push(next.row)
+      at = next.end
+    }
+    if (at !== bytes.length) throw unreadable(`${bytes.length - at} bytes are left over`)
+    return { service, asOf, features, types: shape.types, rows, prefix }
   } catch (error) {
     if (error instanceof MalformedBytes) throw unreadable(error.message, error)
     throw error
@@ -106,26 +111,51 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-type RowShape = Pick<Header, 'types' | 'viewOf' | 'full'> & { readonly viewCount: number }
+type RowShape = Pick<Header, 'types' | 'full'> & {
+  readonly viewOf: readonly number[]
+  readonly viewCount: number
+  /** Indexes of the values that are no doubles, and of those that are. */
+  readonly packed: readonly number[]
+  readonly doubles: readonly number[]
+}
 
-function readRow(reader: ByteReader, { types, viewOf, full, viewCount }: RowShape): DecodedRow {
-  const start = reader.position
-  const asOf = reader.f64()
-  const ages = full ? Array.from({ length: viewCount }, () => orNull(reader.f64())) : []
-  const values = types.map((type): FeatureValue => {
-    if (isPacked(type)) return null
-    const value = orNull(reader.f64())
-    return type === 'boolean' && value !== null ? value === 1 : value
-  })
-  const status = full ? types.map(() => statusOf(reader.u8())) : []
-  for (const [index, type] of types.entries()) {
-    if (isPacked(type)) values[index] = readPacked(reader, type)
+function shapeOf({ types: names, typeOf, viewOf, full }: Header): RowShape {
+  const types = typeOf.map((index) => names[index]!)
+  const all = types.map((_, index) => index)
+  return {
+    types,
+    viewOf,
+    full,
+    viewCount: Math.max(-1, ...viewOf) + 1,
+    packed: all.filter((index) => isPacked(types[index]!)),
+    doubles: all.filter((index) => !isPacked(types[index]!)),
   }
+}
+
+/** Reads one row that begins at `start`; gives where the next one does. */
+function readRow(bytes: DataView, start: number, shape: RowShape): { row: DecodedRow; end: number } {
+  const { types, viewOf, full, viewCount, packed, doubles } = shape
+  const fixed = 8 * (1 + (full ? viewCount : 0) + doubles.length) + (full ? types.length : 0)
+  if (start + fixed > bytes.byteLength) throw unreadable('a row is cut off')
+  let at = start + 8
+  const ages: (number | null)[] = []
+  for (let view = 0; full && view < viewCount; view++, at += 8) ages.push(orNull(bytes.getFloat64(at, true)))
+  const values = new Array<FeatureValue>(types.length)
+  for (const index of doubles) {
+    const value = orNull(bytes.getFloat64(at, true))
+    values[index] = value !== null && types[index] === 'boolean' ? value === 1 : value
+    at += 8
+  }
+  const status: FeatureStatus[] = []
+  for (let index = 0; full && index < types.length; index++, at++) status.push(statusOf(bytes.getUint8(at)))
+  const reader = new ByteReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), at)
+  for (const index of packed) values[index] = readPacked(reader, types[index]!)
   while ((reader.position - start) % 8 !== 0) {
     if (reader.u8() !== 0) throw unreadable('a row is not filled up with zeros')
   }
-  if (!full) return { asOf, values }
-  return { asOf, values, status, ageMs: viewOf.map((view) => ages[view]!) }
+  const asOf = bytes.getFloat64(start, true)
+  const row = full ? { asOf, values, status, ageMs: viewOf.map((view) => ages[view]!) } : { asOf, values }
+  return { row, end: reader.position }
 }
 
 function readPacked(reader: ByteReader, type: string): FeatureValue {
