@@ -94,20 +94,24 @@ export function parseFileColumn(values: TableColumnValues, { field, holdsInstant
 function parseNumbers(values: Float64Array, field: Field, holdsInstants: boolean): Float64Array | null {
   const isNullable = field.presence !== 'required'
   const isInstants = field.kind === 'timestamp' && (holdsInstants || field.unit === 'ms')
-  if (field.kind !== 'int' && field.kind !== 'float' && !isInstants) return null
+  if (field.kind === 'float') return fitting(values, isNullable, isSmallEnough)
+  if (field.kind === 'int') return fitting(values, isNullable, Number.isSafeInteger)
+  return isInstants ? fitting(values, isNullable, isInstant) : null
+}
+
+function fitting(values: Float64Array, isNullable: boolean, fits: (value: number) => boolean): Float64Array | null {
   const parsed = new Float64Array(values.length)
   for (let index = 0; index < values.length; index++) {
     const value = values[index]!
+    if (!fits(value) && !(isNullable && Number.isNaN(value))) return null
     // Adding 0 makes -0 a 0.
     parsed[index] = value + 0
-    if (Number.isNaN(value)) {
-      if (!isNullable) return null
-    } else if (field.kind === 'float') {
-      if (!(Math.abs(value) <= floatMagnitudeMax)) return null
-    } else if (!Number.isSafeInteger(value) || (isInstants && !(value >= 0 && value < instantMsEnd))) return null
   }
   return parsed
 }
+
+const isSmallEnough = (value: number): boolean => value <= floatMagnitudeMax && value >= -floatMagnitudeMax
+const isInstant = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < instantMsEnd
 
 /** Reads a table with its columns of numbers as such where it has them. */
 export function numbersFrom(table: TableReader, columns: readonly string[]): AsyncIterable<TableBatch> {

@@ -13,7 +13,9 @@ const prefixesMax = 1_000
  * each where they lie close together. Other texts are kept as they are.
  */
 export class IdSet {
-  readonly #numbers = new Map<string, WholeNumberSet>()
+  readonly #numbers = new WholeNumberSet()
+  /** By how many digits there are and what stands before them. */
+  readonly #counting = new Map<string, WholeNumberSet>()
   readonly #texts: Set<string>[] = [new Set()]
 
   /** Adds the ids of a column's rows; gives the rows whose id is new, null for all of them. */
@@ -25,7 +27,7 @@ export class IdSet {
   }
 
   #add(id: string | number): boolean {
-    if (typeof id === 'number') return this.#setOf('')!.add(id)
+    if (typeof id === 'number') return this.#numbers.add(id)
     const digits = trailingDigits(id)
     // How many digits there are tells 7 from 07.
     const own = digits === 0 ? null : this.#setOf(`${digits} ${id.slice(0, id.length - digits)}`)
@@ -33,11 +35,11 @@ export class IdSet {
   }
 
   #setOf(name: string): WholeNumberSet | null {
-    let found = this.#numbers.get(name)
+    let found = this.#counting.get(name)
     if (found === undefined) {
-      if (this.#numbers.size === prefixesMax) return null
+      if (this.#counting.size === prefixesMax) return null
       found = new WholeNumberSet()
-      this.#numbers.set(name, found)
+      this.#counting.set(name, found)
     }
     return found
   }
@@ -65,12 +67,19 @@ function trailingDigits(text: string): number {
 class WholeNumberSet {
   readonly #pages = new NumberTable(16)
   #bits = new Int32Array(64)
+  /** The page of the last value, which mostly is that of the next one, and its number. */
+  #page = 0
+  #number = this.#pages.add(0)
 
   /** Whether it was not there yet. */
   add(value: number): boolean {
     const page = Math.floor(value / 64)
+    if (page !== this.#page) {
+      this.#page = page
+      this.#number = this.#pages.add(page)
+    }
     const place = value - page * 64
-    const word = 2 * this.#pages.add(page) + (place >> 5)
+    const word = 2 * this.#number + (place >> 5)
     if (word >= this.#bits.length) {
       const grown = new Int32Array(this.#bits.length * 2)
       grown.set(this.#bits)

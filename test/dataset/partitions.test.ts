@@ -3,7 +3,7 @@
 // checksums of the files; and every value against a read of the state that the stream would have.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { access, appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -21,7 +21,7 @@ const file = (name: string): string => join(folder, name)
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-partitions-'))
-  await writePurchases({ events: file('events.csv'), spine: file('spine.csv') }, 4_000)
+  await writePurchases({ events: file('events.csv'), spine: file('spine.csv') }, 1_600)
 })
 after(() => rm(folder, { recursive: true }))
 
@@ -37,15 +37,14 @@ async function checksum(name: string, options: Partial<Parameters<typeof train>[
   return output.sha256
 }
 
-for (const format of ['parquet', 'csv']) {
-  test(`threads and spills change no byte of ${format}`, async () => {
-    const expected = await checksum(`plain.${format}`)
-    assert.equal(await checksum(`spilled.${format}`, { memory: 0 }), expected)
-    assert.equal(await checksum(`half.${format}`, { memory: 200_000 }), expected)
-    assert.equal(await checksum(`threads.${format}`, { threads: 2 }), expected)
-    assert.equal(await checksum(`both.${format}`, { threads: 3, memory: 0 }), expected)
-  })
-}
+test('threads and spills change no byte', async () => {
+  const expected = await checksum('plain.parquet')
+  assert.equal(await checksum('spilled.parquet', { memory: 0 }), expected)
+  assert.equal(await checksum('half.parquet', { memory: 80_000 }), expected)
+  assert.equal(await checksum('threads.parquet', { threads: 2 }), expected)
+  assert.equal(await checksum('both.parquet', { threads: 3, memory: 0 }), expected)
+  assert.equal(await checksum('spilled.csv', { memory: 0 }), await checksum('plain.csv'))
+})
 
 test('every value is what the stream serves', async () => {
   await checksum('values.parquet', { memory: 0, threads: 2 })
@@ -89,12 +88,15 @@ test('every value is what the stream serves', async () => {
 
 test('killed in the middle of sweeping, the same command goes on and gives the same bytes', async () => {
   const expected = await checksum('expected.parquet')
-  const options = { ...inputs(), output: file('killed.parquet'), memory: 0, slowMs: 30 }
+  const options = { ...inputs(), output: file('killed.parquet'), memory: 0, slowMs: 20 }
   const parts = `${options.output}.parts`
   await run({ ...options, killWhen: async () => (await sweptIn(parts)) >= 5 })
   const left = await sweptIn(parts)
   assert.ok(left >= 5 && left < 16, `${left} partitions were swept`)
   await assert.rejects(access(options.output))
+  // As after a loss of power: a file of which less is there than was written is made again.
+  const [first] = (await readdir(parts)).filter((name) => name.endsWith('.swept'))
+  await truncate(join(parts, first!), 200)
   const lines = await run({ ...options, slowMs: 0 })
   assert.ok(lines.includes('goes on where an earlier run stopped'), lines.join(', '))
   assert.ok(!lines.some((line) => line.startsWith('reading purchases')), 'nothing is read again')
@@ -105,7 +107,7 @@ test('killed in the middle of sweeping, the same command goes on and gives the s
 test('after a change of the inputs it starts anew, and says what differs', async () => {
   const options = { ...inputs(), output: file('changed.parquet'), memory: 0 }
   const parts = `${options.output}.parts`
-  await run({ ...options, slowMs: 30, killWhen: async () => (await sweptIn(parts)) >= 3 })
+  await run({ ...options, slowMs: 20, killWhen: async () => (await sweptIn(parts)) >= 3 })
   await writeFile(file('other.csv'), await readFile(file('spine.csv')))
   const lines = await run({ ...options, spine: file('other.csv') })
   assert.ok(lines.includes('starts anew, for this differs from the last time: spine'), lines.join(', '))
@@ -115,7 +117,7 @@ test('after a change of the inputs it starts anew, and says what differs', async
 test('a spilled file that was changed is a fault that names it', async () => {
   const options = { ...inputs(), output: file('damaged.parquet'), memory: 0 }
   const parts = `${options.output}.parts`
-  await run({ ...options, slowMs: 30, killWhen: async () => (await sweptIn(parts)) >= 3 })
+  await run({ ...options, slowMs: 20, killWhen: async () => (await sweptIn(parts)) >= 3 })
   const damaged = join(parts, 'events-1.segments')
   const bytes = await readFile(damaged)
   bytes[bytes.length >> 1]! ^= 1

@@ -63,23 +63,28 @@ export class WorkFolder {
     this.#writeWhole('read.json', [JSON.stringify(read)])
   }
 
-  /** The features of a partition that an earlier run swept; null where none did. */
+  /**
+   * The features of a partition that an earlier run swept; null where none did, or where a crash of the machine left
+   * less than was written: they are not synced, for sweeping again is cheaper than waiting for the disk each time.
+   */
   loadSwept(name: string): Swept | null {
     const path = this.file(`${name}.swept`)
     if (!existsSync(path)) return null
-    return attempt(path, () => {
-      const bytes = readFileSync(path)
-      const { offsets, crcs, warming } = JSON.parse(bytes.toString('latin1', 0, bytes.indexOf('\n'))) as SweptHead
-      const position = bytes.indexOf('\n') + 1
-      if (bytes.length !== position + offsets.at(-1)!) throw new Error('it is cut short')
-      return { block: { path, position, offsets, crcs }, warming }
-    })
+    const bytes = attempt(path, () => readFileSync(path))
+    const position = bytes.indexOf('\n') + 1
+    const head = parseHead(bytes.toString('latin1', 0, position))
+    if (head === null) return null
+    const { offsets, crcs, warming } = head
+    const found = crcsOf({ bytes: bytes.subarray(position), offsets })
+    return found.every((crc, bucket) => crc === crcs[bucket])
+      ? { block: { path, position, offsets, crcs }, warming }
+      : null
   }
 
   saveSwept(name: string, { bytes, offsets, warming }: SweepResult): Swept {
     const crcs = crcsOf({ bytes, offsets } satisfies Block)
     const head = `${JSON.stringify({ offsets, crcs, warming } satisfies SweptHead)}\n`
-    const path = this.#writeWhole(`${name}.swept`, [head, bytes])
+    const path = this.#writeWhole(`${name}.swept`, [head, bytes], false)
     return { block: { path, position: head.length, offsets, crcs }, warming }
   }
 
@@ -121,6 +126,15 @@ export class WorkFolder {
 export type Swept = { readonly block: FiledBlock; readonly warming: number }
 
 type SweptHead = { readonly offsets: readonly number[]; readonly crcs: readonly number[]; readonly warming: number }
+
+function parseHead(line: string): SweptHead | null {
+  try {
+    return JSON.parse(line) as SweptHead
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}
 
 function differenceOf(before: Identity, now: Identity): string | null {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
