@@ -26,32 +26,32 @@ export type Guard = {
 export const guards: readonly Guard[] = [
   {
     what: 'folding JSON events : JSON.parse and plain Maps',
-    measured: 3.3,
-    limit: 5.6,
+    measured: 0.77,
+    limit: 1.4,
     sides: () => foldAgainstPlain({ customers: 5_000, spread: 'uniform', stepMs: 100 }),
   },
   {
     what: 'an event under a window of 30 days : of an hour',
-    measured: 1.2,
-    limit: 2,
+    measured: 1.3,
+    limit: 2.2,
     sides: () => foldsOf({ windowsMs: [30 * dayMs] }, { windowsMs: [hourMs] }),
   },
   {
     what: 'an event among 50 k keys : among 1 k keys',
-    measured: 1.6,
-    limit: 2.7,
+    measured: 1.1,
+    limit: 2,
     sides: () => foldAmong(50_000, 1_000),
   },
   {
     what: 'a read of 50 features in process : JSON.parse of their JSON',
-    measured: 7.8,
-    limit: 13,
+    measured: 3.4,
+    limit: 6,
     sides: readAgainstParse,
   },
   {
     what: 'a read of a key with 20,000 events : with 20',
-    measured: 500,
-    limit: 900,
+    measured: 47,
+    limit: 85,
     sides: hotAgainstSmall,
   },
 ]
