@@ -11,6 +11,7 @@ export { boolean, decimal, type EventInput, float, int, string, timestamp } from
 export { bootstrap, type BootstrapOptions } from './app/bootstrap.ts'
 export type { ImportedStream } from './app/import-history.ts'
 export { openReadOnlyLog } from './app/inspect-folder.ts'
+export { kafka, type LogPlace } from './app/open-log.ts'
 export { type GetOptions, type Mill, type MillOptions, millrace } from './app/mill.ts'
 export type { Applied, ApplyOptions } from './app/versions.ts'
 export { startServer } from './app/server.ts'

@@ -19,9 +19,9 @@ import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-onlin
 import type { OnlineStore } from '../store/online/online-store.ts'
 import { Engine } from '../stream/engine.ts'
 import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
-import { openFolderLog } from './folder-log.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
+import { type LogPlace, openLog } from './open-log.ts'
 import { rawEvent } from './raw-event.ts'
 import { Replays } from './replays.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
@@ -38,6 +38,8 @@ export type MillOptions = {
   readonly allowIncompatible?: boolean
   /** Where the log and the state live. Created when missing; one process at a time. */
   readonly folder: string
+  /** Where the log lives instead, such as `kafka('host:9092')`. Default: in the folder. */
+  readonly log?: LogPlace
   /** Partitions of topics that do not exist yet. Default 4. */
   readonly partitions?: number
   /** Time between checkpoints. Default 1,000 ms. A crash repeats at most this much work. */
@@ -75,7 +77,7 @@ export async function openMill(
   choose: (place: VersionPlace) => Promise<Applied | null>,
 ): Promise<Mill> {
   const { clock = systemClock, partitions = 4, observer } = options
-  const log = await openFolderLog(options.folder, clock)
+  const log = await openLog(options.folder, options.log, clock)
   try {
     const registry = await openRegistry(log)
     const place = { log, registry, clock, partitions }

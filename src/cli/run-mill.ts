@@ -2,12 +2,20 @@ import { inspect } from 'node:util'
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import type { Mill, MillOptions } from '../app/mill.ts'
+import type { LogPlace } from '../app/open-log.ts'
 import type { ServerOptions } from '../app/server.ts'
 import { systemClock } from '../base/clock.ts'
 import { folderOption, wholeNumber } from './options.ts'
 import { print, printFault } from './output.ts'
 
-export type RunOptions = { folder: string; host: string; port: string; partitions?: string }
+export type RunOptions = {
+  folder: string
+  host: string
+  port: string
+  partitions?: string
+  kafka?: string | true
+  kafkaReplication: string
+}
 
 /** What `dev` and `start` take alike. */
 export function addRunOptions(command: Command): Command {
@@ -16,11 +24,17 @@ export function addRunOptions(command: Command): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7070')
     .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number (default: 4)')
+    .option(
+      '--kafka [brokers]',
+      'keep the log in Kafka, at host:port,… (default: $KAFKA_BROKERS); state stays in the folder',
+    )
+    .option('--kafka-replication <count>', 'copies of topics that do not exist yet', '3')
 }
 
 type Opening = {
   readonly folder: string
   readonly partitions: number
+  readonly log?: LogPlace
   readonly observer: NonNullable<MillOptions['observer']>
 }
 
@@ -40,6 +54,7 @@ export async function runMill(
   const asked =
     options.partitions === undefined ? null : wholeNumber('--partitions', options.partitions, { min: 1, max: 1_000 })
   const { folder, host } = options
+  const log = await kafkaPlace(options)
   let mill: Mill | null = null
   const takeover = (): void => {
     if (mill !== null) print(pc.dim(`version ${mill.versions.serving} is served`))
@@ -47,6 +62,7 @@ export async function runMill(
   mill = await open({
     folder,
     partitions: asked ?? partitionsDefault,
+    ...(log === null ? {} : { log }),
     observer: { ...observeEngine(metrics), takeover },
   })
   const { engine } = mill
@@ -68,6 +84,15 @@ export async function runMill(
   }
   // Thrown, not printed: the last checkpoint may have failed as well, and the first fault is the cause.
   if (engine.fault !== null) throw engine.fault
+}
+
+/** Where the log is, if not in the folder. Throws `KAFKA_OPTIONS_MALFORMED`. */
+async function kafkaPlace({ kafka: asked, kafkaReplication }: RunOptions): Promise<LogPlace | null> {
+  if (asked === undefined) return null
+  const brokers = asked === true ? (process.env['KAFKA_BROKERS'] ?? '') : asked
+  const { kafka } = await import('../app/open-log.ts')
+  const replication = wholeNumber('--kafka-replication', kafkaReplication, { min: 1, max: 100 })
+  return kafka(brokers, { replication })
 }
 
 const partitionsDefault = 4

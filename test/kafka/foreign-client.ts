@@ -88,7 +88,7 @@ async function openProducer(
         topic,
         partition: 0,
         value: Buffer.from(value),
-        timestamp: 1_700_000_000_000n,
+        timestamp: BigInt(Date.now()),
       }))
       await produceV9.api.async(connection, -1, 10_000, records, {
         producerId,
