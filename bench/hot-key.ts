@@ -93,7 +93,7 @@ class HotKey {
 
   constructor(store: OnlineStore, hotEvents: number) {
     this.#store = store
-    this.table = new StateTable(this.view, store, 1_000_000)
+    this.table = new StateTable(this.view, store, { keysMax: 1_000_000 })
     // A little less than the window, so that everything stays inside it.
     this.#hotStepMs = (29 * dayMs) / hotEvents
   }

@@ -36,7 +36,7 @@ export class FoldRun {
     this.#task = new SourceTask(place, store, { next: 0, emitFrom: null, progress: null })
     const folds = stream.views.map((view) => ({
       view,
-      table: new StateTable(view, store, Number.MAX_SAFE_INTEGER),
+      table: new StateTable(view, store, { keysMax: Infinity, bytesMax: Infinity }),
       counts: { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 },
       first: null,
     }))

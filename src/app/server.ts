@@ -113,7 +113,9 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
       metrics.eventsApplied.of({ view }).setTotal(applied)
       metrics.eventsFiltered.of({ view }).setTotal(filtered)
       metrics.eventsUnkeyed.of({ view }).setTotal(unkeyed)
-      metrics.stateKeys.of({ view }).set(mill.engine.cachedKeys(one))
+      const table = mill.engine.inMemory(one)
+      metrics.stateKeys.of({ view }).set(table?.cachedCount ?? 0)
+      metrics.stateBytes.of({ view }).set(table?.bytes ?? 0)
     }
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
   }

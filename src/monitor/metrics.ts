@@ -33,6 +33,7 @@ export type Metrics = {
   /** `route`: as it is declared, with the names of its parameters in place of their values. */
   readonly httpRequest: Family<'route' | 'status', HistogramHandle>
   readonly stateKeys: Family<'view', GaugeHandle>
+  readonly stateBytes: Family<'view', GaugeHandle>
 
   /** Runs before each render, in the order of these calls: for values that are known elsewhere. */
   collectWith(collector: () => void | Promise<void>): void
@@ -130,6 +131,11 @@ function makeEventMetrics(families: MetricFamilies) {
     stateKeys: families.gauge({
       name: 'millrace_state_keys',
       help: 'Keys of a view whose state is in memory.',
+      labels: ['view'],
+    }),
+    stateBytes: families.gauge({
+      name: 'millrace_state_bytes',
+      help: 'Memory for the states of a view, lifetime aggregates left out.',
       labels: ['view'],
     }),
   }

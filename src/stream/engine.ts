@@ -134,8 +134,8 @@ export class Engine {
     return this.#tracks.fold(view) !== null
   }
 
-  cachedKeys(view: ViewPlan): number {
-    return this.#tracks.fold(view)?.table.cachedCount ?? 0
+  inMemory(view: ViewPlan): { readonly cachedCount: number; readonly bytes: number } | null {
+    return this.#tracks.fold(view)?.table ?? null
   }
 
   /** Next offset per partition of a stream's own topic: what its views have seen. */

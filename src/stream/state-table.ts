@@ -9,7 +9,7 @@ import { Slab } from '../kernel/slab/slab.ts'
 import { decodeState, readState, writeState } from '../kernel/state-codec.ts'
 import type { ViewPlan } from '../plan/plan.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-import { hasStates, pageKey, pageSource, stateKey } from './store-keys.ts'
+import { hasStates, makeStateKey, pageKey, pageSource } from './store-keys.ts'
 
 // What the table knows of a slot.
 /** It changed since the last checkpoint. */
@@ -22,6 +22,16 @@ const flagUsed = 4
 /** Memory for pages of keys with many events, besides those that changed since the last checkpoint. */
 export const pageBytesMax: number = 32 * 1024 * 1024
 
+/** Memory for the states of one view, besides pages and those that changed since the last checkpoint. */
+export const stateBytesMax: number = 512 * 1024 * 1024
+
+/** What a table holds in memory beyond what changed since the last checkpoint. */
+export type TableLimits = {
+  readonly keysMax: number
+  /** Default: `stateBytesMax`. */
+  readonly bytesMax?: number
+}
+
 /**
  * The states of one view: those touched lately in memory, all others in the store. What changed since the last
  * checkpoint stays in memory until the next one has it.
@@ -29,7 +39,9 @@ export const pageBytesMax: number = 32 * 1024 * 1024
 export class StateTable {
   readonly #view: ViewPlan
   readonly #store: OnlineStore
+  readonly #stateKey: (key: Uint8Array) => Uint8Array
   readonly #keysMax: number
+  readonly #bytesMax: number
   readonly #slab: Slab
   readonly #index: KeyIndex
   readonly #pages = new PageCache(pageBytesMax)
@@ -45,11 +57,12 @@ export class StateTable {
   /** False: a key that is not in memory is nowhere. */
   #storeHasMore: boolean
 
-  /** @param keysMax keys held in memory beyond those that changed since the last checkpoint. */
-  constructor(view: ViewPlan, store: OnlineStore, keysMax: number) {
+  constructor(view: ViewPlan, store: OnlineStore, { keysMax, bytesMax = stateBytesMax }: TableLimits) {
     this.#view = view
     this.#store = store
+    this.#stateKey = makeStateKey(view.fingerprint)
     this.#keysMax = keysMax
+    this.#bytesMax = bytesMax
     this.#slab = new Slab(view.program, (key) => this.#pagesOf(key))
     this.#index = new KeyIndex(this.#slab)
     this.#storeHasMore = hasStates(store, view.fingerprint)
@@ -70,6 +83,11 @@ export class StateTable {
     return this.#slab.bytes + this.#pages.bytes + own
   }
 
+  /** Of these, what states take now: what the limit is about. The rest is kept for those that come. */
+  get usedBytes(): number {
+    return this.#slab.usedBytes
+  }
+
   /**
    * Null when no event of the key was ever applied. The state belongs to the table, which may let it go at the next
    * checkpoint.
@@ -81,7 +99,7 @@ export class StateTable {
       const stored = this.#stored(key)
       if (stored === undefined) return null
       // When the table is full a read leaves no trace: `evict` comes only with checkpoints, and those only with events.
-      if (this.#index.count >= this.#keysMax) return decodeState(this.#view.program, stored, this.#pagesOf(key))
+      if (this.#isFull(0)) return decodeState(this.#view.program, stored, this.#pagesOf(key))
       slot = this.#load(hash, key, stored)
     }
     this.#flags[slot]! |= flagUsed
@@ -136,7 +154,7 @@ export class StateTable {
     for (let index = 0; index < this.#dirtyCount; index++) {
       const slot = this.#dirty[index]!
       this.#flags[slot]! &= ~flagDirty
-      const key = stateKey(this.#view.fingerprint, this.#slab.key(slot))
+      const key = this.#stateKey(this.#slab.key(slot))
       changes.push([key, (this.#flags[slot]! & flagForgotten) === 0 ? this.#encode(slot) : null])
       for (const [name, bytes] of this.#slab.takePageChanges(slot)) changes.push([pageKey(key, name), bytes])
     }
@@ -153,7 +171,7 @@ export class StateTable {
     this.#slab.releasePages()
     const { slotsEnd } = this.#slab
     // In two rounds every state that may go was found unused.
-    for (let steps = 2 * slotsEnd; steps > 0 && this.#index.count > this.#keysMax; steps--) {
+    for (let steps = 2 * slotsEnd; steps > 0 && this.#isFull(1); steps--) {
       const slot = this.#hand < slotsEnd ? this.#hand : 0
       this.#hand = slot + 1
       if (!this.#slab.holds(slot)) continue
@@ -162,6 +180,11 @@ export class StateTable {
       if ((flags & flagUsed) === 0) this.#letGo(slot)
       else this.#flags[slot] = flags & ~flagUsed
     }
+  }
+
+  /** Whether it holds all it may, or by `over` keys more. */
+  #isFull(over: 0 | 1): boolean {
+    return this.#index.count >= this.#keysMax + over || this.usedBytes > this.#bytesMax
   }
 
   #letGo(slot: number): void {
@@ -180,11 +203,11 @@ export class StateTable {
   }
 
   #pagesOf(key: Uint8Array): PageSource {
-    return pageSource(this.#store, stateKey(this.#view.fingerprint, key), this.#pages)
+    return pageSource(this.#store, this.#stateKey(key), this.#pages)
   }
 
   #stored(key: Uint8Array): Uint8Array | undefined {
-    return this.#storeHasMore ? this.#store.get(stateKey(this.#view.fingerprint, key)) : undefined
+    return this.#storeHasMore ? this.#store.get(this.#stateKey(key)) : undefined
   }
 
   #load(hash: number, key: Uint8Array, stored: Uint8Array): number {

@@ -34,11 +34,19 @@ export const checkpointKey: Uint8Array = Uint8Array.of(kindCheckpoint)
  * @param view the view's fingerprint.
  */
 export function stateKey(view: string, key: Uint8Array): Uint8Array {
-  const long = key.length > keyBytesMax
-  return Buffer.concat([
-    statesOf(long ? kindStateOfLongKey : kindState, view),
-    long ? Buffer.from(sha256(key), 'hex') : key,
-  ])
+  return makeStateKey(view)(key)
+}
+
+/** `stateKey` of one view, for many keys. */
+export function makeStateKey(view: string): (key: Uint8Array) => Uint8Array {
+  const [short, long] = [statesOf(kindState, view), statesOf(kindStateOfLongKey, view)]
+  return (key) => {
+    if (key.length > keyBytesMax) return Buffer.concat([long, Buffer.from(sha256(key), 'hex')])
+    const made = new Uint8Array(short.length + key.length)
+    made.set(short)
+    made.set(key, short.length)
+    return made
+  }
 }
 
 /** The states of a view whose key has this SHA-256 (hex), with what they hold: of short keys all have to be looked at. */

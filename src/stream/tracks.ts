@@ -288,7 +288,7 @@ export class Tracks {
 
   #fold(view: ViewPlan, counts: ViewCounts, first: FirstRetained | null): ViewFold {
     const { store, keysMax } = this.#stores
-    return { view, table: new StateTable(view, store, keysMax), counts: { ...counts }, first }
+    return { view, table: new StateTable(view, store, { keysMax }), counts: { ...counts }, first }
   }
 
   #make(

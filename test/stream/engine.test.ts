@@ -167,9 +167,9 @@ describe('checkpoints', () => {
       await send(first, raw(1), events.slice(40))
       await first.engine.caughtUp()
       await first.engine.checkpoint()
-      assert.ok(first.engine.cachedKeys(first.plan.views[0]!) <= keysMax)
+      assert.ok(first.engine.inMemory(first.plan.views[0]!)!.cachedCount <= keysMax)
       await assertMatchesLog({ ...first, views }, [0, 1, 4000])
-      assert.ok(first.engine.cachedKeys(first.plan.views[0]!) <= keysMax, 'reads do not fill it')
+      assert.ok(first.engine.inMemory(first.plan.views[0]!)!.cachedCount <= keysMax, 'reads do not fill it')
       await stop(first)
     }
   })

@@ -20,7 +20,7 @@ const program = makeProgram({
   horizonMs: 1_000,
 })
 const view = { program, fingerprint: '0123456789abcdef' } as unknown as ViewPlan
-const table = new StateTable(view, openMemoryOnlineStore(), 10_000)
+const table = new StateTable(view, openMemoryOnlineStore(), { keysMax: 10_000 })
 const strings: (string | null)[] = Array.from({ length: size }, () => null)
 const numbers = [new Float64Array(size), new Float64Array(size)] as const
 const batch: FoldBatch = {

@@ -67,7 +67,7 @@ const deed = fc.oneof(
 test('keys in pages are what their events say, and leave nothing behind', async () => {
   const run = fc.asyncProperty(fc.nat(3), fc.array(deed, { maxLength: 60, size: 'max' }), async (keysMax, deeds) => {
     const store = openMemoryOnlineStore()
-    let table = new StateTable(view, store, keysMax)
+    let table = new StateTable(view, store, { keysMax })
     const model = new Map<number, KernelEvent[]>()
     let taken: StoreChange[] | null = null
     let [now, tie] = [0, 0]
@@ -95,10 +95,10 @@ test('keys in pages are what their events say, and leave nothing behind', async 
     await write()
     await store.write(table.takeChanges())
     // As after a restart.
-    table = new StateTable(view, store, 3)
+    table = new StateTable(view, store, { keysMax: 3 })
     for (const index of keys.keys()) check(table, { index, model, back: 20 })
     const again = openMemoryOnlineStore()
-    const fresh = new StateTable(view, again, 3)
+    const fresh = new StateTable(view, again, { keysMax: 3 })
     for (const [index, events] of model) for (const made of events.toReversed()) fresh.apply(keys[index]!, made)
     await again.write(fresh.takeChanges())
     assert.deepEqual(entriesOf(store), entriesOf(again))

@@ -76,12 +76,12 @@ const deed = fc.oneof(
 test('a table gives what its events give, in memory, let go, forgotten, or read back', async () => {
   const run = fc.asyncProperty(
     program,
-    fc.nat(14),
+    fc.record({ keysMax: fc.nat(14), bytesMax: fc.constantFrom(0, 1_500, 10_000, Number.POSITIVE_INFINITY) }),
     fc.array(deed, { maxLength: 60 }),
-    async (compiled, keysMax, deeds) => {
+    async (compiled, limits, deeds) => {
       const store = openMemoryOnlineStore()
       const view = { program: compiled, fingerprint } as unknown as ViewPlan
-      const table = new StateTable(view, store, keysMax)
+      const table = new StateTable(view, store, limits)
       const model = new Map<number, KernelEvent[]>()
       let tie = 0
       for (const one of deeds) {
@@ -102,7 +102,8 @@ test('a table gives what its events give, in memory, let go, forgotten, or read 
           await store.write(table.takeChanges())
           assert.equal(table.dirtyCount, 0)
           table.evict()
-          assert.ok(table.cachedCount <= keysMax)
+          assert.ok(table.cachedCount <= limits.keysMax)
+          if (table.cachedCount > 0) assert.ok(table.usedBytes <= limits.bytesMax)
         }
       }
       await store.write(table.takeChanges())
@@ -173,7 +174,7 @@ async function checkOrder(
   { store, model }: { store: OnlineStore; model: ReadonlyMap<number, readonly KernelEvent[]> },
 ): Promise<void> {
   const again = openMemoryOnlineStore()
-  const table = new StateTable(view, again, 1_000)
+  const table = new StateTable(view, again, { keysMax: 1_000 })
   for (const [index, events] of model) for (const one of events.toReversed()) table.apply(keys[index]!, one)
   await again.write(table.takeChanges())
   assert.deepEqual(all(again), all(store), 'equal sets of events are equal bytes')

@@ -32,7 +32,7 @@ class Run {
     this.task = new SourceTask(place, store, { next: 0, emitFrom: 0, progress: null })
     const folds = stream.views.map((view) => ({
       view,
-      table: new StateTable(view, store, Number.MAX_SAFE_INTEGER),
+      table: new StateTable(view, store, { keysMax: Number.MAX_SAFE_INTEGER }),
       counts: { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 },
       first: null,
     }))

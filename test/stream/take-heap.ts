@@ -53,7 +53,7 @@ const place = { track: 0, stream: plan.streams[0]!, source: 'live', topic: 'paym
 const task = new SourceTask(place, store, { next: 0, emitFrom: null, progress: null })
 const folds = plan.streams[0]!.views.map((view) => ({
   view,
-  table: new StateTable(view, store, 10_000),
+  table: new StateTable(view, store, { keysMax: 10_000 }),
   counts: { applied: 0, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 },
   first: null,
 }))

@@ -1,4 +1,4 @@
-import { applyEvent, type KeyState, makeKeyState } from '../../kernel/key-state.ts'
+import { KeyStates } from '../../kernel/key-states.ts'
 import { encodeState } from '../../kernel/state-codec.ts'
 import { isErased } from '../../plan/erasure.ts'
 import { Forgotten, readForgotten } from '../../plan/forgotten.ts'
@@ -49,19 +49,19 @@ type Replay = {
   readonly examined: Examined
 }
 
-type Rebuilt = { readonly view: ViewPlan; readonly states: Map<string, KeyState> }
+type Rebuilt = { readonly view: ViewPlan; readonly states: KeyStates }
 
 async function replayTrack(replay: Replay, findings: Findings): Promise<void> {
   const { track, examined } = replay
   const views = track.views.flatMap((fingerprint): Rebuilt[] => {
     const view = examined.plans.flatMap((plan) => plan.views).find((one) => one.fingerprint === fingerprint)
-    return view === undefined ? [] : [{ view, states: new Map() }]
+    return view === undefined ? [] : [{ view, states: new KeyStates(view.program) }]
   })
   let wrong = 0
   for (const source of track.sources) wrong += await replaySource(replay, source, { views, findings })
   for (const rebuilt of views) wrong += compareStates(examined, rebuilt, findings)
   if (wrong > 0) return
-  const keys = views.reduce((sum, { states }) => sum + states.size, 0)
+  const keys = views.reduce((sum, { states }) => sum + states.count, 0)
   const records = track.sources.reduce((sum, { counts }) => sum + counts.records, 0)
   findings.ok('replay', `${track.name}: ${records} records give the same ${keys} states, to the byte`)
 }
@@ -92,10 +92,7 @@ async function replaySource(
       if (projected.outcome !== 'applied') continue
       if (isErased(view, taken.event)) continue
       if (forgotten.covers(view.entity, projected.key, { topic, partition, offset: record.offset })) continue
-      const name = Buffer.from(projected.key).toString('latin1')
-      const state = states.get(name) ?? makeKeyState(view.program)
-      states.set(name, state)
-      applyEvent(view.program, state, projected.event)
+      states.apply(projected.key, projected.event)
     }
   }
   const at = `${track.name}, ${topic}/${partition}`
@@ -136,15 +133,15 @@ function compareStates({ store }: Examined, { view, states }: Rebuilt, findings:
   let [missing, different, foreign, stored] = [0, 0, 0, 0]
   let example = ''
   const expected = new Set<string>()
-  for (const [name, state] of states) {
-    const key = stateKey(view.fingerprint, Buffer.from(name, 'latin1'))
+  for (const [own, state] of states.entries()) {
+    const key = stateKey(view.fingerprint, own)
     expected.add(Buffer.from(key).toString('latin1'))
     const found = store.get(key)
     const same = found !== undefined && Buffer.compare(found, encodeState(view.program, state)) === 0
     if (same) continue
     if (found === undefined) missing += 1
     else different += 1
-    example ||= Buffer.from(name, 'latin1').toString('hex')
+    example ||= Buffer.from(own).toString('hex')
   }
   for (const { kind, owner, bytes } of ownedKinds) {
     if (owner !== 'view') continue
@@ -155,7 +152,7 @@ function compareStates({ store }: Examined, { view, states }: Rebuilt, findings:
     }
   }
   if (missing + different + foreign === 0) return 0
-  const what = `of ${states.size} states ${missing} are missing and ${different} differ, ${foreign} of ${stored} stored have no event in the log`
+  const what = `of ${states.count} states ${missing} are missing and ${different} differ, ${foreign} of ${stored} stored have no event in the log`
   findings.fault(
     'replay',
     `${view.name}: ${what}${example === '' ? '' : `; the first is of key ${example}`}`,

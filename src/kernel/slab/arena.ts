@@ -20,14 +20,21 @@ export class Arena {
   #chunk = -1
   #used = 0
   #size = 0
+  #handedOut = 0
 
   /** Bytes held, handed out or not. */
   get bytes(): number {
     return this.#size * 8
   }
 
+  /** Bytes of the blocks that are handed out. */
+  get usedBytes(): number {
+    return this.#handedOut * 8
+  }
+
   /** The address of a block of `size` doubles. */
   allocate(size: number): number {
+    this.#handedOut += size
     const again = this.#free.get(size)?.pop()
     if (again !== undefined) return again
     if (size > chunkSize) return this.#addChunk(size) * chunkSize
@@ -42,6 +49,7 @@ export class Arena {
   }
 
   free(address: number, size: number): void {
+    this.#handedOut -= size
     if (size > chunkSize) {
       this.#dropChunk(address / chunkSize)
       return

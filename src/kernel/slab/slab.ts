@@ -82,6 +82,11 @@ export class Slab {
     return this.#bytes.length + this.#arena.bytes + this.texts.bytes
   }
 
+  /** Bytes that states take, out of those held: what falls when keys are let go. */
+  get usedBytes(): number {
+    return (this.#slots - this.#free.length) * headBytes + this.#arena.usedBytes + this.texts.bytes
+  }
+
   /** Slots lie below this. */
   get slotsEnd(): number {
     return this.#slots
