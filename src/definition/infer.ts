@@ -1,4 +1,5 @@
 import type { Fields, FieldValue } from '../schema/field.ts'
+import type { Model, ModelInput } from './declared-model.ts'
 import type { Entity } from './entity.ts'
 import type { FeatureService } from './feature-service.ts'
 import type { FeatureValues, FeatureView } from './feature-view.ts'
@@ -13,7 +14,10 @@ type Merged<Union> = (Union extends unknown ? (one: Union) => void : never) exte
 type ValuesOf<V> = V extends FeatureView<string, Fields, infer Features> ? FeatureValues<Features> : never
 type KeysOfView<V> = V extends FeatureView<string, infer Keys> ? Row<Keys> : never
 
-/** The TypeScript type behind a definition: an event of a stream, a vector of a view or a service, a key of an entity. */
+/**
+ * The TypeScript type behind a definition: an event of a stream, a vector of a view or a service, a key of an entity,
+ * what a model gives.
+ */
 export type Infer<Definition> =
   Definition extends Stream<string, infer F>
     ? Row<F>
@@ -21,8 +25,14 @@ export type Infer<Definition> =
       ? Row<Keys>
       : Definition extends FeatureService<string, infer Views>
         ? Merged<ValuesOf<Views[number]>>
-        : ValuesOf<Definition>
+        : Definition extends Model<string, ModelInput, infer Output>
+          ? Row<Output>
+          : ValuesOf<Definition>
 
-/** The join keys that a read of a view or a service takes. */
+/** The join keys that a read of a view or a service takes, or a prediction. */
 export type KeysOf<Definition> =
-  Definition extends FeatureService<string, infer Views> ? Merged<KeysOfView<Views[number]>> : KeysOfView<Definition>
+  Definition extends FeatureService<string, infer Views>
+    ? Merged<KeysOfView<Views[number]>>
+    : Definition extends Model<string, infer Input>
+      ? KeysOf<Input>
+      : KeysOfView<Definition>

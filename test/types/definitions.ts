@@ -6,9 +6,12 @@ import {
   entity,
   featureService,
   featureView,
+  float,
   type Infer,
   int,
   type KeysOf,
+  model,
+  onnx,
   sawtooth,
   stream,
   string,
@@ -135,3 +138,45 @@ void row
 // @ts-expect-error a count is never null
 const never: Infer<typeof spending>['payments_1d'] = null
 void never
+
+const scored = model('fraud', {
+  version: 1,
+  input: fraudV1,
+  from: (vector) => {
+    holds<Equal<typeof vector.amount_mean_30d, number>>()
+    return { score: vector.payments_1d / vector.amount_mean_30d, label: null }
+  },
+  output: { score: float(), label: string().optional() },
+})
+holds<Equal<Infer<typeof scored>, { readonly score: number; readonly label: string | null }>>()
+holds<Equal<KeysOf<typeof scored>, KeysOf<typeof fraudV1>>>()
+model('passing', {
+  version: 1,
+  input: spending,
+  missing: 'pass',
+  from: (vector) => {
+    holds<Equal<typeof vector, Infer<typeof spending>>>()
+    return { score: vector.amount_mean_30d ?? 0 }
+  },
+  output: { score: float() },
+})
+model('defaults', {
+  version: 1,
+  input: risk,
+  missing: { default: { fraud_rate_7d: 0 } },
+  inputs: ['fraud_rate_7d'],
+  from: onnx('fraud.onnx'),
+  output: { score: float() },
+})
+// @ts-expect-error an unknown feature has no default
+model('m', { version: 1, input: risk, missing: { default: { rate: 0 } }, from: onnx('m'), output: { score: float() } })
+// @ts-expect-error no such feature
+model('m', { version: 1, input: risk, inputs: ['rate'], from: onnx('m'), output: { score: float() } })
+// @ts-expect-error the function has to give what is declared
+model('m', { version: 1, input: risk, from: () => ({ scroe: 1 }), output: { score: float() } })
+// @ts-expect-error of the declared type
+model('m', { version: 1, input: risk, from: () => ({ score: 'high' }), output: { score: float() } })
+// @ts-expect-error no such feature in the vector
+model('m', { version: 1, input: risk, from: (v) => ({ score: v.rate }), output: { score: float() } })
+// @ts-expect-error an output is a number, a boolean or a text
+model('m', { version: 1, input: risk, from: onnx('m'), output: { at: timestamp() } })

@@ -1,0 +1,50 @@
+import type { Field, Fields } from '../schema/field.ts'
+import type { FeatureService } from './feature-service.ts'
+import type { FeatureView } from './feature-view.ts'
+
+/** A model as its author declared it. Everything here is as it was written; `plan/model-plan.ts` checks it. */
+export interface Model<
+  Name extends string = string,
+  Input extends ModelInput = ModelInput,
+  Output extends Fields = Fields,
+> {
+  readonly type: 'model'
+  readonly name: Name
+  readonly version: number
+  readonly input: Input
+  /** The features it takes, in order; null: all of the input's, in its order. */
+  readonly inputs: readonly string[] | null
+  readonly from: ModelFunction | OnnxFile
+  readonly output: Output
+  readonly missing: 'refuse' | 'pass' | { readonly default: Readonly<Record<string, unknown>> }
+}
+
+/** What a model reads: all features of a service, or of a view by itself. */
+export type ModelInput = FeatureService | FeatureView
+
+/** What a model may give. Text comes from functions only. */
+export type ModelOutput = Readonly<Record<string, Field<'float' | 'int' | 'boolean' | 'string'>>>
+
+/** A function as the source of a model, its types left to `model()`. */
+export type ModelFunction = (vector: never) => Readonly<Record<string, unknown>>
+
+/** An ONNX file as the source of a model. Made by `onnx`. */
+export type OnnxFile = {
+  readonly type: 'onnx'
+  readonly file: string | URL
+  /** What the file has to be; null: whatever lies there. */
+  readonly sha256: string | null
+  /** Output of the model → where the graph gives it. Those left out are tensors of one column, of the same name. */
+  readonly outputs: Readonly<Record<string, OnnxOutput>>
+  readonly bytesMax: number
+}
+
+/** A column of an output tensor of a graph: `{ tensor: 'probabilities', column: 1 }`. */
+export type OnnxOutput = { readonly tensor: string; readonly column?: number }
+
+/** Finds the models among the exports of a module. */
+export function isModel(value: unknown): value is Model {
+  return (
+    value !== null && typeof value === 'object' && 'type' in value && Object.isFrozen(value) && value.type === 'model'
+  )
+}

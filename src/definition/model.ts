@@ -1,0 +1,74 @@
+import type { Fields, FieldValue } from '../schema/field.ts'
+import type { Model, ModelInput, ModelOutput, OnnxFile, OnnxOutput } from './declared-model.ts'
+import type { Infer } from './infer.ts'
+
+/**
+ * What to do with inputs whose status is not `PRESENT`. The answer names them, whatever the rule.
+ *
+ * - `refuse`: no prediction. The default, because it is the only one that cannot serve a guess as a score.
+ * - `default`: these values in their place; an input without one is refused.
+ * - `pass`: the value as it was read, null included (for ONNX: NaN). For models that were trained on such rows.
+ */
+export type MissingRule<Input> =
+  | 'refuse'
+  | 'pass'
+  | { readonly default: { readonly [K in keyof Infer<Input>]?: NonNullable<Infer<Input>[K]> } }
+
+/** The vector that a function gets. Only `pass` lets a null through. */
+export type ModelVector<Input, Missing> = Missing extends 'pass'
+  ? Infer<Input>
+  : { readonly [K in keyof Infer<Input>]: NonNullable<Infer<Input>[K]> }
+
+type OutputRow<Output extends Fields> = { readonly [K in keyof Output]: FieldValue<Output[K]> }
+
+export interface ModelOptions<Input extends ModelInput, Output extends ModelOutput, Missing> {
+  /** A whole number from 1 on, raised by the author with every change of the model. In every answer. */
+  readonly version: number
+  readonly input: Input
+  /** For ONNX: the features that are its columns, in order. Default: all of the input, in its order. */
+  readonly inputs?: readonly NoInfer<keyof Infer<Input> & string>[]
+  /** A function of one vector, synchronous; or an ONNX file. */
+  readonly from: ((vector: ModelVector<Input, NoInfer<Missing>>) => OutputRow<NoInfer<Output>>) | OnnxFile
+  readonly output: Output
+  readonly missing?: Missing
+}
+
+/** `model('fraud', { version: 1, input: fraudV1, from: onnx('fraud.onnx'), output: { score: float() } })` */
+export function model<
+  const Name extends string,
+  Input extends ModelInput,
+  const Output extends ModelOutput,
+  const Missing extends MissingRule<Input> = 'refuse',
+>(name: Name, options: ModelOptions<Input, Output, Missing>): Model<Name, Input, Output> {
+  const missing: Model['missing'] = options.missing ?? 'refuse'
+  return Object.freeze({
+    type: 'model',
+    name,
+    version: options.version,
+    input: options.input,
+    inputs: options.inputs === undefined ? null : Object.freeze([...options.inputs]),
+    from: options.from as Model['from'],
+    output: Object.freeze({ ...options.output }),
+    missing: typeof missing === 'object' ? Object.freeze({ default: Object.freeze({ ...missing.default }) }) : missing,
+  })
+}
+
+export interface OnnxOptions {
+  /** Refuse any other file. */
+  readonly sha256?: string
+  /** Where the graph gives an output, if not as a tensor of its name with one column. */
+  readonly outputs?: Readonly<Record<string, OnnxOutput>>
+  /** Default 64 MiB. */
+  readonly bytesMax?: number
+}
+
+/** An ONNX file: `onnx('fraud.onnx')`, or beside the module `onnx(new URL('fraud.onnx', import.meta.url))`. */
+export function onnx(file: string | URL, options: OnnxOptions = {}): OnnxFile {
+  return Object.freeze({
+    type: 'onnx',
+    file,
+    sha256: options.sha256 ?? null,
+    outputs: Object.freeze({ ...options.outputs }),
+    bytesMax: options.bytesMax ?? 64 * 1024 * 1024,
+  })
+}

@@ -1,0 +1,171 @@
+import type { Model, ModelFunction, OnnxFile } from '../definition/declared-model.ts'
+import type { FeatureValue } from '../kernel/aggregation.ts'
+import { isNumeric, nameOfType, type ValueType } from '../schema/value-type.ts'
+import { checkName } from './check-names.ts'
+import { compile } from './compile.ts'
+import { FaultList } from './faults.ts'
+import { viewsOf } from './find.ts'
+import type { FeaturePlan, Plan } from './plan.ts'
+
+/** A model that was checked against a plan: what it reads there, and what it has to give. */
+export type ModelPlan = {
+  readonly name: string
+  readonly version: number
+  /** The service or view whose vectors it takes. */
+  readonly target: string
+  readonly inputs: readonly ModelInputPlan[]
+  readonly outputs: readonly ModelOutputPlan[]
+  /** Whether inputs that are not PRESENT go to the model as they are; else they need a default. */
+  readonly passes: boolean
+  readonly from: ModelFunction | OnnxFile
+}
+
+export type ModelInputPlan = {
+  readonly name: string
+  readonly type: ValueType
+  /** Where the vector has it. */
+  readonly place: number
+  /** In place of a value that is not PRESENT; undefined: there is none. */
+  readonly default: FeatureValue | undefined
+}
+
+export type ModelOutputPlan = {
+  readonly name: string
+  readonly kind: 'float' | 'int' | 'boolean' | 'string'
+  readonly nullable: boolean
+}
+
+const outputKinds = ['float', 'int', 'boolean', 'string']
+
+/**
+ * Checks models against a plan that holds what they read. Throws `DEFINITION` with all faults at once.
+ *
+ * The plan may be another than the author declared the model on, applied since. A feature that now means something
+ * else under its old name is a fault: the model never saw such values.
+ */
+export function compileModels(models: readonly Model[], plan: Plan): ModelPlan[] {
+  const faults = new FaultList()
+  const names = new Set<string>()
+  for (const { name } of models) {
+    if (names.has(name)) faults.add(name, 'there are two models with this name', 'names are unique within a kind')
+    names.add(name)
+  }
+  const plans = models.map((model) => compileModel(model, plan, faults))
+  faults.throwIfAny()
+  return plans
+}
+
+function compileModel(model: Model, plan: Plan, faults: FaultList): ModelPlan {
+  const { name, version, from } = model
+  checkName(name, 'model', name, faults)
+  if (!Number.isSafeInteger(version) || version < 1) {
+    faults.add(`${name}.version`, `it is ${String(version)}`, 'a whole number from 1 on')
+  }
+  if (typeof from !== 'function' && from?.type !== 'onnx') {
+    faults.add(`${name}.from`, `it is ${typeof from}`, 'a function, or onnx(file)')
+  }
+  return {
+    name,
+    version,
+    target: model.input.name,
+    inputs: compileInputs(model, plan, faults),
+    outputs: compileOutputs(model, faults),
+    passes: model.missing === 'pass',
+    from,
+  }
+}
+
+function compileInputs(model: Model, plan: Plan, faults: FaultList): ModelInputPlan[] {
+  const path = `${model.name}.input`
+  const isKnown = [...plan.services, ...plan.views].some(({ name }) => name === model.input.name)
+  if (!isKnown) {
+    const declared = [...plan.services, ...plan.views].map(({ name }) => name)
+    faults.unknown(path, 'feature service or view', { name: model.input.name, declared })
+    return []
+  }
+  const declared = featuresOf(compile([model.input]), model.input.name)
+  const served = featuresOf(plan, model.input.name)
+  const places = new Map(served.map(({ name }, place) => [name, place]))
+  const defaults = typeof model.missing === 'object' ? model.missing.default : {}
+  for (const name of Object.keys(defaults)) {
+    if (declared.some((one) => one.name === name)) continue
+    faults.unknown(`${model.name}.missing.default`, 'feature', { name, declared: declared.map((one) => one.name) })
+  }
+  return inputNames(model, declared, faults).flatMap((name) => {
+    const feature = declared.find((one) => one.name === name)!
+    const place = places.get(name)
+    if (place === undefined) {
+      faults.unknown(path, 'feature', { name, declared: [...places.keys()] })
+      return []
+    }
+    const { type, text } = served[place]!
+    if (nameOfType(type) !== nameOfType(feature.type) || text !== feature.text) {
+      const was = `${nameOfType(feature.type)}, ${feature.text}`
+      faults.add(path, `feature "${name}" is ${nameOfType(type)}, ${text}`, `the model was declared on ${was}`)
+    }
+    if (typeof model.from !== 'function' && !isTensorType(type)) {
+      faults.add(`${path}.${name}`, `it is ${nameOfType(type)}`, 'an ONNX model takes numbers and booleans')
+    }
+    const fallback = Object.hasOwn(defaults, name) ? defaults[name] : undefined
+    if (fallback !== undefined && !isOfType(fallback, type)) {
+      const came = JSON.stringify(fallback) ?? typeof fallback
+      faults.add(`${model.name}.missing.default.${name}`, `it is ${came}`, `a value of ${nameOfType(type)}`)
+    }
+    return [{ name, type, place, default: fallback as FeatureValue | undefined }]
+  })
+}
+
+function featuresOf(plan: Plan, target: string): readonly FeaturePlan[] {
+  return viewsOf(plan, target).flatMap(({ features }) => features)
+}
+
+/** Which features the model takes, in its order; those that are declared. */
+function inputNames({ name, inputs, from }: Model, declared: readonly FeaturePlan[], faults: FaultList): string[] {
+  const all = declared.map((one) => one.name)
+  if (inputs === null) return all
+  const path = `${name}.inputs`
+  if (typeof from === 'function') faults.add(path, 'the model is a function', 'leave it out: it gets values by name')
+  if (inputs.length === 0) faults.add(path, 'there is none', 'at least one feature')
+  for (const [index, input] of inputs.entries()) {
+    if (inputs.indexOf(input) !== index) faults.add(path, `"${input}" is there twice`, 'each feature once')
+    if (!all.includes(input)) faults.unknown(path, 'feature', { name: input, declared: all })
+  }
+  return inputs.filter((input) => all.includes(input))
+}
+
+function compileOutputs({ name, output, from }: Model, faults: FaultList): ModelOutputPlan[] {
+  const path = `${name}.output`
+  const entries = Object.entries(output)
+  if (entries.length === 0) faults.add(path, 'there is none', 'at least one')
+  if (typeof from !== 'function') {
+    for (const mapped of Object.keys(from?.outputs ?? {})) {
+      if (Object.hasOwn(output, mapped)) continue
+      faults.unknown(`${name}.from.outputs`, 'output', { name: mapped, declared: Object.keys(output) })
+    }
+  }
+  return entries.map(([field, { kind, presence }]) => {
+    checkName(`${path}.${field}`, 'output', field, faults)
+    const allowed = typeof from === 'function' ? outputKinds : outputKinds.filter((one) => one !== 'string')
+    if (!allowed.includes(kind)) faults.add(`${path}.${field}`, `it is ${kind}`, allowed.join(', '))
+    return { name: field, kind: kind as ModelOutputPlan['kind'], nullable: presence !== 'required' }
+  })
+}
+
+function isTensorType(type: ValueType): boolean {
+  return isNumeric(type) || type.kind === 'boolean'
+}
+
+function isOfType(value: unknown, type: ValueType): boolean {
+  switch (type.kind) {
+    case 'list':
+      return Array.isArray(value) && value.every((item) => isOfType(item, type.of))
+    case 'string':
+    case 'boolean':
+      return typeof value === type.kind
+    case 'int':
+    case 'timestamp':
+      return Number.isSafeInteger(value)
+    default:
+      return typeof value === 'number' && Number.isFinite(value)
+  }
+}
