@@ -1,3 +1,5 @@
+import { standardPaging } from '../kernel/program.ts'
+import { stateBounds } from '../kernel/state-bounds.ts'
 import { formatDuration } from '../base/duration.ts'
 import { nameOfType } from '../schema/value-type.ts'
 import { pathOf } from '../schema/field.ts'
@@ -72,6 +74,7 @@ function explainView(view: ViewPlan): string {
     `  from       ${view.stream} by ${view.entity} (${keys.join(', ')})`,
     ...precisionLines(program),
     `  per key    ${keptText(program)}`,
+    ...boundLines(program),
     `  ttl        ${view.ttlMs === null ? 'none' : formatDuration(view.ttlMs)}`,
     ...(view.emit === null ? [] : [`  emits      ${emitText(view, view.emit)}`]),
     '  features',
@@ -110,6 +113,21 @@ function keptText({ spanMs, horizonMs, columns, windows, aggregates }: ViewPlan[
     spanMs === 0 ? formatDuration(horizonMs) : `${formatDuration(spanMs)} and ${formatDuration(horizonMs)} more`
   const base = lifetimes === 0 ? '' : `, ${counted(lifetimes, 'lifetime aggregate')}`
   return `the raw events of ${raw} in ${counted(columns.length, 'column')}${base}`
+}
+
+/** Memory is bounded by the definition; what is on disk grows with the events of the windows, and with nothing else. */
+function boundLines(program: ViewPlan['program']): string[] {
+  const { rowsBytes, headBytes, pagesBytes, eventDiskBytes } = stateBounds(program)
+  const { rowsMax } = program.paging ?? standardPaging
+  const texts = program.columns.some(({ kind }) => kind === 'string') ? ', and its texts' : ''
+  return [
+    `  memory     a key up to ${kilobytes(rowsBytes)}; with more than ${rowsMax} raw events up to ${kilobytes(headBytes)}, and pages in ${kilobytes(pagesBytes)} for all keys`,
+    `  disk       up to ${eventDiskBytes} bytes for a raw event${texts}`,
+  ]
+}
+
+function kilobytes(bytes: number): string {
+  return bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} kB` : `${Math.ceil(bytes / 1024 / 1024)} MB`
 }
 
 function counted(count: number, noun: string): string {
@@ -154,6 +172,7 @@ export function planSummary(plan: Plan): unknown {
       keys: keys.map((key) => ({ name: key.name, kind: key.field.kind, column: key.column })),
       keptMs: program.spanMs + program.horizonMs,
       horizonMs: program.horizonMs,
+      bounds: stateBounds(program),
       ttlMs,
       emit: emit === null ? null : { ...emit, topic: featureEventsTopic(name) },
       windows: program.windows,

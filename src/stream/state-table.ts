@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import { type FoldBatch, hashKey } from '../kernel/fold-batch.ts'
 import { KeyState } from '../kernel/key-state.ts'
-import { PageCache } from '../kernel/paged/page-cache.ts'
+import { PageCache, pageCacheBytes } from '../kernel/paged/page-cache.ts'
 import type { PageSource } from '../kernel/paged/span-store.ts'
 import { KeyIndex } from '../kernel/slab/key-index.ts'
 import { Slab } from '../kernel/slab/slab.ts'
@@ -18,9 +18,6 @@ const flagDirty = 1
 const flagForgotten = 2
 /** It was used since eviction last came by. */
 const flagUsed = 4
-
-/** Memory for pages of keys with many events, besides those that changed since the last checkpoint. */
-export const pageBytesMax: number = 32 * 1024 * 1024
 
 /** Memory for the states of one view, besides pages and those that changed since the last checkpoint. */
 export const stateBytesMax: number = 512 * 1024 * 1024
@@ -44,7 +41,7 @@ export class StateTable {
   readonly #bytesMax: number
   readonly #slab: Slab
   readonly #index: KeyIndex
-  readonly #pages = new PageCache(pageBytesMax)
+  readonly #pages = new PageCache(pageCacheBytes)
   readonly #writer = new ByteWriter(1024)
   /** By slot. */
   #flags = new Uint8Array(16)

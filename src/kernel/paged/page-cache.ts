@@ -1,5 +1,8 @@
 import { type Span, unload } from './span.ts'
 
+/** Memory for pages of keys with many events, per view. */
+export const pageCacheBytes: number = 32 * 1024 * 1024
+
 /**
  * The contents of pages and nodes that the store has too: those used last, up to a number of bytes. One for many keys.
  */
