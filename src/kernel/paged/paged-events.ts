@@ -78,7 +78,7 @@ export class PagedEvents {
       const opened = this.#insertInto(events, event, opener.ordinal)
       if (opened === null) return
       this.#last = { opener: opened.opener, events: opened.events }
-      this.#store.forgetRuns(spans)
+      this.#store.forgetMarks(spans)
       spans.push(makeSpan(1, opener, { events }))
       this.#raise(opened.opener)
       return
@@ -87,13 +87,13 @@ export class PagedEvents {
     if (index < 0) {
       const opened = this.#insertInto(this.#first, event, 0)
       if (opened === null) return
-      this.#store.forgetRuns(spans)
+      this.#store.forgetMarks(spans)
       if (this.#last === null) this.#last = opened
       else spans.unshift(makeSpan(1, opened.opener, { events: opened.events }))
       this.#raise(opened.opener)
       return
     }
-    this.#store.forgetRuns(spans)
+    this.#store.forgetMarks(spans)
     const opened = this.#insertBelow(spans[index]!, event)
     if (opened === null) return
     spans.splice(index + 1, 0, opened)
@@ -105,7 +105,7 @@ export class PagedEvents {
     const spans = this.#spans
     let dropped = lowerBound(this.#first.ts, floor)
     dropOldest(this.#first, dropped)
-    if (spans.length > 0 && spans[0]!.opener.ts < floor) this.#store.forgetRuns(spans)
+    if (spans.length > 0 && spans[0]!.opener.ts < floor) this.#store.forgetMarks(spans)
     while (spans.length > 0 && spans[0]!.opener.ts < floor) {
       const span = spans[0]!
       if (span.newest < floor) {

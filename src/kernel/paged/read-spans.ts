@@ -19,35 +19,68 @@ export function isFull({ aggregate, partial }: RangeReading): boolean {
 
 /** Whole spans by their partial; down into those at the two ends, and into those whose partial is not kept. */
 export function addSpans(store: SpanStore, reading: RangeReading, spans: readonly Span[]): void {
-  const { low, high, aggregate } = reading
+  const { low, high } = reading
   let to = spans.length
   while (to > 0 && spans[to - 1]!.opener.ts >= high) to -= 1
   if (to > 0 && spans[to - 1]!.newest >= high) addInside(store, reading, spans[--to]!)
   let from = to
   while (from > 0 && spans[from - 1]!.opener.ts >= low) from -= 1
-  if (from < to && !isFull(reading)) {
-    const run = runOf(store, reading, { spans, from, to })
-    if (run !== undefined) reading.partial = aggregate.aggregation.merge(reading.partial, run)
-    else for (let index = to - 1; index >= from && !isFull(reading); index--) addWhole(store, reading, spans[index]!)
+  if (from < to && !isFull(reading) && !addRun(store, reading, { spans, from, to })) {
+    for (let index = to - 1; index >= from && !isFull(reading); index--) addWhole(store, reading, spans[index]!)
   }
   if (from > 0 && !isFull(reading)) addInside(store, reading, spans[from - 1]!)
 }
 
 type Run = { readonly spans: readonly Span[]; readonly from: number; readonly to: number }
 
-/** The partial of neighbouring whole spans; undefined when that of one is not kept. The last one asked for is kept. */
-function runOf(store: SpanStore, { aggregate, channel }: RangeReading, { spans, from, to }: Run): unknown {
-  const runs = store.runsOf(spans)
-  const known = runs[channel]
-  if (known?.from === from && known.to === to) return known.partial
+/**
+ * Adds neighbouring whole spans. Says false, and adds nothing, when the partial of one is not kept.
+ *
+ * Windows that slide begin somewhere else each time and end at the same span for long. So what lies from every eighth
+ * span on up to that end is remembered, and a read adds one such partial and up to seven spans before it.
+ */
+function addRun(store: SpanStore, reading: RangeReading, { spans, from, to }: Run): boolean {
+  const { aggregate, channel } = reading
   const { aggregation } = aggregate
-  let partial = aggregation.zero()
-  for (let index = to - 1; index >= from && aggregation.isFull?.(partial) !== true; index--) {
-    const own = store.partialOf(spans[index]!, channel)
-    if (own === undefined) return undefined
-    partial = aggregation.merge(partial, own)
+  const first = Math.min(Math.ceil(from / marked) * marked, to)
+  const own: unknown[] = []
+  for (let index = first - 1; index >= from; index--) {
+    const partial = store.partialOf(spans[index]!, channel)
+    if (partial === undefined) return false
+    own.push(partial)
   }
-  runs[channel] = { from, to, partial }
+  if (first < to) {
+    const partial = markAt(store, reading, { spans, from: first, to })
+    if (partial === undefined) return false
+    reading.partial = aggregation.merge(reading.partial, partial)
+  }
+  for (const partial of own) reading.partial = aggregation.merge(reading.partial, partial)
+  return true
+}
+
+const marked = 8
+
+/** The partial of all from a marked span on; undefined when that of one is not kept. Never to be changed. */
+function markAt(store: SpanStore, { aggregate, channel }: RangeReading, { spans, from, to }: Run): unknown {
+  const { aggregation } = aggregate
+  const all = store.marksOf(spans)
+  if (all[channel]?.to !== to) all[channel] = { to, partials: [], broken: false }
+  const marks = all[channel]
+  if (marks.broken) return undefined
+  let start = from
+  while (start < to && marks.partials[start / marked] === undefined) start += marked
+  let partial = start < to ? marks.partials[start / marked] : aggregation.zero()
+  for (let index = Math.min(start, to) - 1; index >= from; index--) {
+    // A mark stands for what was merged so far: the next span goes into a copy.
+    if (index % marked === marked - 1) partial = aggregation.merge(aggregation.zero(), partial)
+    const own = store.partialOf(spans[index]!, channel)
+    if (own === undefined) {
+      marks.broken = true
+      return undefined
+    }
+    partial = aggregation.merge(partial, own)
+    if (index % marked === 0) marks.partials[index / marked] = partial
+  }
   return partial
 }
 

@@ -29,7 +29,8 @@ export function pagesInMemory(): PageSource {
   return { get: () => undefined, cache: new PageCache(0) }
 }
 
-type KnownRun = { readonly from: number; readonly to: number; readonly partial: unknown }
+/** Of one channel: by number of the mark, the partial of what lies from there up to `to`. */
+type Marks = { readonly to: number; readonly partials: unknown[]; broken: boolean }
 
 /** A record to be written under its name; null: to be deleted. */
 export type PageChange = readonly [name: Uint8Array, bytes: Uint8Array | null]
@@ -46,7 +47,7 @@ export class SpanStore {
   /** By name as latin1. */
   #changes = new Map<string, PageChange>()
   /** By list of spans. */
-  readonly #runs = new WeakMap<readonly Span[], KnownRun[]>()
+  readonly #marks = new WeakMap<readonly Span[], Marks[]>()
   /** Spans whose record is in `#changes`, or was taken and may not be in the store yet. */
   #made: Span[] = []
 
@@ -78,7 +79,7 @@ export class SpanStore {
     if (span.events === null && span.children === null) this.#load(span)
     this.#pages.cache.remove(span)
     if (!span.changed) this.#pages.cache.changed += 1
-    if (span.children !== null) this.forgetRuns(span.children)
+    if (span.children !== null) this.forgetMarks(span.children)
     span.changed = true
     span.partials = null
     span.encoded = null
@@ -95,16 +96,16 @@ export class SpanStore {
     if (span.stored) this.#put(nameOfRecord(span.opener, span.level, this.program), null)
   }
 
-  /** By channel: the partial of a run of spans of this list that was read last. */
-  runsOf(spans: readonly Span[]): KnownRun[] {
-    let runs = this.#runs.get(spans)
-    if (runs === undefined) this.#runs.set(spans, (runs = []))
-    return runs
+  /** By channel: what was merged of this list before. */
+  marksOf(spans: readonly Span[]): Marks[] {
+    let marks = this.#marks.get(spans)
+    if (marks === undefined) this.#marks.set(spans, (marks = []))
+    return marks
   }
 
   /** The list, or something in it, changes. */
-  forgetRuns(spans: readonly Span[]): void {
-    this.#runs.delete(spans)
+  forgetMarks(spans: readonly Span[]): void {
+    this.#marks.delete(spans)
   }
 
   /** By channel; undefined where a partial is too large to be kept, and the reader has to descend. */
@@ -204,11 +205,11 @@ export class SpanStore {
     return merged
   }
 
-  /** Arrays of doubles and pointers, and objects for partial aggregates: measured by `bench/hot-key.ts`. */
+  /** Arrays of doubles and pointers; objects for partial aggregates, of children and of marks. */
   #costOf(span: Span, recordBytes: number): number {
     const { columns } = this.program
     if (span.level === 1) return 600 + 2 * recordBytes + 8 * span.count * (columns.length + 2)
-    return 400 + 4 * recordBytes + span.children!.length * (300 + 100 * this.channels.list.length)
+    return 400 + 10 * recordBytes + span.children!.length * (300 + 100 * this.channels.list.length)
   }
 }
 

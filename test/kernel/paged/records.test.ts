@@ -95,6 +95,16 @@ test('what is read is exact and small: the spans at the edges, whatever the leng
   assert.equal(valueOf(program, paged, sum, [0, 1e9]), 50 * ((1_999 * 2_000) / 2))
 })
 
+test('windows that slide over the same spans, this way and that, are exact', () => {
+  const { paged } = filled(100_000)
+  const down = Array.from({ length: 120 }, (_, index) => 999_000 - index * 8_010)
+  for (const low of [...down, ...down.toReversed()]) {
+    const expected = 100_000 - Math.ceil(low / 10)
+    assert.equal(valueOf(program, paged, count, [low, 1e9]), expected, `from ${low}`)
+    assert.equal(valueOf(program, paged, capped, [low, 1e9]), Math.min(100, expected))
+  }
+})
+
 test('a partial that is too large for a reference is with its node, so no page is read for it', () => {
   const { paged, pages } = filled(100_000)
   const [nodes, all] = [pages.recordsOf((level) => level > 1), pages.records.size]
