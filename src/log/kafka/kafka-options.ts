@@ -18,7 +18,7 @@ export type KafkaOptions = {
   readonly compression?: Compression
   /** One append, which is one batch of Kafka's; topics are created to take it. Default: 16 MiB. */
   readonly appendBytesMax?: number
-  /** How long an append is tried before it fails. Default: 2 minutes. */
+  /** How long an append or a read is tried before it fails; who waits for records waits longer. Default: 2 minutes. */
   readonly deliveryMs?: number
 }
 

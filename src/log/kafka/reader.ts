@@ -143,7 +143,7 @@ export class KafkaReader {
   /** Fetches what is at `offset` now. Gives the end of what is committed where nothing came; else null. */
   async #fetchNow(partition: KafkaPartition, offset: number): Promise<number | null> {
     const { topic, leader } = partition
-    return await this.#cluster.retrying({ action: 'read', operation: 'Read', topic }, async () => {
+    const fetchOnce = async (): Promise<number | null> => {
       try {
         if (partition.next !== offset) partition.restartFrom(offset)
         const answer = await this.#fetch({ leader: partition.leader, lane: 'read' }, [{ partition, offset }], 0)
@@ -152,14 +152,17 @@ export class KafkaReader {
         if (this.#take(partition, offset, fetched)) return fetched.bytes.length === 0 ? fetched.end : null
       } catch (error) {
         if (error instanceof MillraceError || !troubleOf(error).passes) throw error
-        await this.#refresh.leaders()
+        // That nobody can be asked is why the request failed: it is tried again, for as long as reads are.
+        await this.#refresh.leaders().catch(() => undefined)
         if (partition.leader === leader) throw error
         return null
       }
       await this.#refresh.leaders()
       await this.#cluster.settings.clock.sleep(50, this.#cluster.closing)
       return null
-    })
+    }
+    const doing = { action: 'read', operation: 'Read', topic }
+    return await this.#cluster.retrying(doing, fetchOnce, this.#cluster.settings.deliveryMs)
   }
 
   async #fetch(
@@ -228,7 +231,8 @@ export class KafkaReader {
   }
 
   #failAll(partitions: readonly KafkaPartition[], error: unknown): void {
-    if (!(error instanceof MillraceError) && troubleOf(error).passes) return
+    // Who waits for records waits through an outage too, however long it takes.
+    if (error instanceof MillraceError ? error.retry === 'backoff' : troubleOf(error).passes) return
     for (const partition of partitions) this.#fail(partition, error)
   }
 }
