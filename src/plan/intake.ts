@@ -7,8 +7,8 @@ import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
 import type { Projector } from '../schema/projector/projector.ts'
-import { readErasure } from './erasure.ts'
-import { OpenRejections, standsInFor } from './open-rejections.ts'
+import { erasureHeader, readErasure } from './erasure.ts'
+import { OpenRejections, standInHeader, standsInFor } from './open-rejections.ts'
 import type { AcceptedEvent, StreamPlan } from './plan.ts'
 
 /** A record as it lies in the log, whichever log that is. */
@@ -25,6 +25,15 @@ export type SourceKind = 'live' | 'history'
 
 /** A header of the record that ends each partition of a history. */
 export const historyMark = 'millrace.history-complete'
+
+/** Whether none of a record's headers decides anything: those of other systems, such as traces, never do. */
+export function isPlain({ headers = [] }: Pick<SourceRecord, 'headers'>): boolean {
+  for (let index = 0; index < headers.length; index++) {
+    const [name] = headers[index]!
+    if (name === historyMark || name === standInHeader || name === erasureHeader) return false
+  }
+  return true
+}
 
 /** Why an event is late whatever the watermark is: the time of the other source, before all, or after the end mark. */
 export type Outside = 'before the hand-over' | 'after the hand-over' | 'before the history' | 'history complete'

@@ -4,7 +4,7 @@ import { isErased } from '../plan/erasure.ts'
 import type { Forgotten } from '../plan/forgotten.ts'
 import type { FirstRetained } from '../plan/coverage.ts'
 import type { IdTable } from '../kernel/id-table.ts'
-import { Intake, type SourceKind } from '../plan/intake.ts'
+import { Intake, isPlain, type SourceKind } from '../plan/intake.ts'
 import { OpenRejections } from '../plan/open-rejections.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { emptyBatchOf } from '../plan/view-batch.ts'
@@ -136,9 +136,10 @@ export class SourceTask {
     const forgottenTo = forgotten.reachOf(this.topic, this.partition)
     for (const record of records) {
       assert(record.offset >= this.#next, 'records come in offset order')
-      const isPlain = record.value !== null && record.headers.length === 0 && record.offset >= forgottenTo && !isTold
+      const { value, offset } = record
+      const isUsual = value !== null && isPlain(record) && offset >= forgottenTo && !isTold
       const verdict =
-        isPlain && projector?.project(record.value) === true ? this.#intake.takeProjected(projector, record) : null
+        isUsual && projector?.project(value) === true ? this.#intake.takeProjected(projector, record) : null
       if (verdict === null) {
         this.take(record, targets)
         continue

@@ -103,8 +103,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the dedupe window is one millisecond short',
     file: 'kernel/verdict.ts',
-    find: 'first.ts >= this.#watermark - this.#rules.dedupeMs',
-    replace: 'first.ts > this.#watermark - this.#rules.dedupeMs',
+    find: 'seen.isFound && seen.ts >= this.#watermark - this.#rules.dedupeMs',
+    replace: 'seen.isFound && seen.ts > this.#watermark - this.#rules.dedupeMs',
   },
   {
     name: 'an event at the edge of lateness is late',
@@ -123,15 +123,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lateness by the clock of the producer',
     file: 'plan/intake.ts',
-    find: 'this.#judge.judge({ id: eventId, ts, hash })',
-    replace: 'this.#judge.judge({ id: eventId, ts: record.timestampMs, hash })',
+    find: 'this.#judge.judgeSought(ts, projector.text.hash())',
+    replace: 'this.#judge.judgeSought(record.timestampMs, projector.text.hash())',
     quick: true,
   },
   {
     name: 'an event from the far future moves the watermark',
     file: 'plan/intake.ts',
-    find: 'ts > record.timestampMs + stream.rules.futureMs',
-    replace: 'ts > record.timestampMs + stream.rules.futureMs + 1',
+    find: 'if (ts > record.timestampMs + rules.futureMs) return null',
+    replace: 'if (ts > record.timestampMs + rules.futureMs + 1) return null',
     quick: true,
   },
 
@@ -174,9 +174,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record is read twice',
     file: 'stream/source-task.ts',
-    find: 'this.#next = record.offset + 1',
-    replace: 'this.#next = record.offset + (record.offset % 7 === 3 ? 0 : 1)',
+    find: 'this.#next = Math.max(this.#next, next)',
+    replace: 'this.#next = Math.max(this.#next, next) - (next % 7 === 3 ? 1 : 0)',
     quick: true,
+  },
+  {
+    name: 'what is left of a read is taken for a gap when a limit is lifted',
+    file: 'stream/engine.ts',
+    find: 'from += slice.length',
+    replace: 'from += sliceRecords',
   },
   {
     name: 'remembered ids are not in the checkpoint',
