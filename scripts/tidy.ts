@@ -57,6 +57,7 @@ const packages: Readonly<Record<string, string>> = {
   'hyparquet-compressors': 'src/store/offline/parquet/',
   'hyparquet-writer': 'src/store/offline/parquet/',
   lmdb: 'src/store/online/embedded/',
+  'onnxruntime-node': 'src/model/onnx/',
   picocolors: 'src/cli/',
   'prom-client': 'src/monitor/',
 }

@@ -254,6 +254,42 @@ export const faults = {
     message: 'a record batch uses {what}, which this release does not read',
     hint: 'Have the producer write without it, or read with a release that knows it.',
   },
+  MODEL_UNREADABLE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'could not read model {model} from {file}: {detail}',
+    hint: 'A path is taken from the working directory; one beside the module is `new URL("model.onnx", import.meta.url)`.',
+  },
+  MODEL_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the file of model {model} is refused: {detail}',
+    hint: '{allowed}',
+  },
+  MODEL_RUNTIME_MISSING: {
+    kind: 'user',
+    retry: 'never',
+    message: 'the package {name} is not installed, or does not load here',
+    hint: 'ONNX models need it: `npm install {name}@{version}`. Its install script only fetches CUDA libraries and may be left out.',
+  },
+  MODEL_MISFIT: {
+    kind: 'user',
+    retry: 'backoff',
+    message: 'model {model} does not fit the definitions that are served\n{list}',
+    hint: 'Once the applied version is built, try again; otherwise change the model, or the definitions back to what it was made for.',
+  },
+  MODEL_BUSY: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'model {model} had {count} requests under way, which is its limit',
+    hint: 'Send the request again a little later, or run more processes.',
+  },
+  PREDICTION_LATE: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'model {model} gave nothing within {deadlineMs} ms',
+    hint: 'Ask for fewer entities at once, or give it more time with deadlineMs.',
+  },
   KAFKA_CLIENT_MISSING: {
     kind: 'user',
     retry: 'never',

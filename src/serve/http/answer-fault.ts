@@ -21,6 +21,7 @@ const statusByCode: Partial<Record<FaultCode, number>> = {
   NAME_UNDECLARED: 404,
   REGISTRY_NUMBER_UNKNOWN: 404,
   REGISTRY_CONFLICT: 409,
+  MODEL_MISFIT: 409,
   ROUTE_UNKNOWN: 404,
   REQUEST_TOO_LARGE: 413,
   LOG_RECORD_TOO_LARGE: 413,
@@ -29,6 +30,7 @@ const statusByCode: Partial<Record<FaultCode, number>> = {
   DEFINITION: 422,
   REGISTRY_INCOMPATIBLE: 422,
   LOG_TOPIC_NAME_REFUSED: 422,
+  PREDICTION_LATE: 504,
   // The process is going down, or has stopped what the request needs: another one may answer.
   LOG_CLOSED: 503,
   STORE_CLOSED: 503,

@@ -1,0 +1,36 @@
+import type { FeatureValue } from '../kernel/aggregation.ts'
+
+/** Inputs of a model for some entities: input `j` of entity `i` is `values[i * width + j]`, in the model's order. */
+export type ModelRows = {
+  readonly size: number
+  readonly width: number
+  readonly values: readonly FeatureValue[]
+}
+
+/** Why there is no output. Part of the answer: a reason is never renamed. */
+export type FailureReason = 'INPUT_UNUSABLE' | 'MODEL_THREW' | 'OUTPUT_SHAPE' | 'OUTPUT_TYPE' | 'OUTPUT_NOT_FINITE'
+
+export type ModelFailure = {
+  readonly reason: FailureReason
+  /** For whoever asked: nothing of it comes from the model's own code. */
+  readonly detail: string
+  /** What was thrown, for whoever keeps the model. */
+  readonly cause?: unknown
+}
+
+/** Outputs in declared order, as the model gave them: not yet checked. */
+export type RunResult = { readonly outputs: readonly unknown[] } | { readonly failure: ModelFailure }
+
+/** Runs one artefact. Opened ready to run: what cannot be loaded is a fault of opening. */
+export interface ModelRunner {
+  /** SHA-256 of the artefact; null: the model is code, which its version alone names. */
+  readonly checksum: string | null
+  /** One result per row, in order. Never rejects for what a model does: that is a failure of its rows. */
+  run(rows: ModelRows): Promise<readonly RunResult[]>
+  close(): Promise<void>
+}
+
+/** The same failure for all rows of a run. */
+export function failAll(rows: ModelRows, failure: ModelFailure): RunResult[] {
+  return Array.from({ length: rows.size }, () => ({ failure }))
+}
