@@ -5,7 +5,7 @@ import { makeEventColumns } from '../event-columns.ts'
 import type { ViewProgram } from '../program.ts'
 import { channelsOf } from './channels.ts'
 import { readPlace, writePlace } from './place.ts'
-import type { Span } from './span.ts'
+import { notDecoded, type Span } from './span.ts'
 
 /**
  * Durable forms. Canonical: what is made of equal sets of events is equal bytes.
@@ -13,7 +13,7 @@ import type { Span } from './span.ts'
  *     page       version u8 · events
  *     node       version u8 · number of children · references · large partials of its own
  *     reference  ts, from the one before · place · count · newest - ts · version · partials
- *     partials   size · per channel: 0, or 1 and its bytes
+ *     partials   size · per channel: size · bytes; none when it is not kept here
  *
  * A reference has the version of its record, which is a hash of the record's bytes, and these have the versions of the
  * records below. So a head never goes with a page that is older, newer or damaged without that being found out.
@@ -53,7 +53,7 @@ export function decodeRecord(program: ViewProgram, reader: ByteReader, span: Spa
     span.children = readReferences(reader, program, () => span.level - 1)
     const { list } = channelsOf(program)
     const large: number[] = []
-    span.partials ??= decodePartials(program, span.encoded!)
+    span.partials ??= list.map(() => notDecoded)
     for (let tag = reader.varint(); tag !== 0; tag = reader.varint()) {
       const channel = tag - 1
       if (list[channel] === undefined) throw new MalformedBytes(`there is no channel ${channel}`)
@@ -105,26 +105,16 @@ export function readReferences(reader: ByteReader, program: ViewProgram, levelAt
   return spans
 }
 
-/** Sorted sets and long sums are dear to encode: a reference keeps these bytes until its content changes. */
-export function encodePartials(program: ViewProgram, { partials, large }: Span): Uint8Array {
-  const writer = new ByteWriter()
-  channelsOf(program).list.forEach(({ aggregation }, channel) => {
-    const kept = partials![channel] !== undefined && !large.includes(channel)
-    writer.u8(kept ? 1 : 0)
-    if (kept) aggregation.encode(partials![channel], writer)
-  })
-  return writer.finish()
-}
-
-export function decodePartials(program: ViewProgram, bytes: Uint8Array): unknown[] {
-  const reader = new ByteReader(bytes)
-  const partials = channelsOf(program).list.map(({ aggregation }) => {
-    const tag = reader.u8()
-    if (tag > 1) throw new MalformedBytes(`${tag} is no tag of a partial aggregate`)
-    return tag === 1 ? aggregation.decode(reader) : undefined
-  })
-  reader.expectEnd()
-  return partials
+/** The partial of one channel as a reference has it; undefined: it does not. The others are not looked at. */
+export function decodePartial(program: ViewProgram, encoded: Uint8Array, channel: number): unknown {
+  const reader = new ByteReader(encoded)
+  for (let before = 0; before < channel; before++) reader.bytes()
+  const bytes = reader.bytes()
+  if (bytes.length === 0) return undefined
+  const own = new ByteReader(bytes)
+  const partial = channelsOf(program).list[channel]!.aggregation.decode(own)
+  own.expectEnd()
+  return partial
 }
 
 /** The first 52 bits of the SHA-256 of a record. */

@@ -8,15 +8,14 @@ import { type Channels, channelsOf } from './channels.ts'
 import { PageCache } from './page-cache.ts'
 import { hashPlace, levelOf, nameOfRecord } from './place.ts'
 import {
-  decodePartials,
+  decodePartial,
   decodeRecord,
-  encodePartials,
   encodeRecord,
   nodePartialBytesMax,
   referencePartialBytesMax,
   versionOf,
 } from './record-codec.ts'
-import type { Span } from './span.ts'
+import { notDecoded, type Span } from './span.ts'
 
 /** Where the records of one key are, by `nameOfRecord`, and what keeps those in memory that were read. */
 export type PageSource = {
@@ -108,18 +107,16 @@ export class SpanStore {
     this.#marks.delete(spans)
   }
 
-  /** By channel; undefined where a partial is too large to be kept, and the reader has to descend. */
-  partialsOf(span: Span): readonly unknown[] {
-    if (span.encoded === null) this.#summarise(span)
-    return (span.partials ??= decodePartials(this.program, span.encoded!))
-  }
-
-  /** The partial of one channel, also where only the span's own record has it. */
+  /** The partial of one channel; undefined where it is too large to be kept, and the reader has to descend. */
   partialOf(span: Span, channel: number): unknown {
-    const found = this.partialsOf(span)[channel]
+    if (span.encoded === null) this.#summarise(span)
+    const partials = (span.partials ??= this.channels.list.map(() => notDecoded))
+    if (partials[channel] === notDecoded) partials[channel] = decodePartial(this.program, span.encoded!, channel)
+    const found = partials[channel]
     if (found !== undefined || span.level === 1 || span.children !== null) return found
+    // It may be in the node's own record.
     this.childrenOf(span)
-    return this.partialsOf(span)[channel]
+    return partials[channel]
   }
 
   /** Makes the records of what changed in these spans and below: afterwards they have their versions. */
@@ -173,18 +170,20 @@ export class SpanStore {
 
   #summarise(span: Span): void {
     const large: number[] = []
+    const encoded = new ByteWriter()
     span.partials = this.channels.list.map(({ aggregation }, channel) => {
       const partial = span.level === 1 ? this.#fold(span, channel) : this.#merge(span.children!, channel)
-      if (partial === undefined) return undefined
       measure.reset()
-      aggregation.encode(partial, measure)
-      if (measure.size <= referencePartialBytesMax) return partial
-      if (span.level === 1 || measure.size > nodePartialBytesMax) return undefined
+      if (partial !== undefined) aggregation.encode(partial, measure)
+      const { size } = measure
+      encoded.bytes(size <= referencePartialBytesMax ? measure.finish() : none)
+      if (size <= referencePartialBytesMax) return partial
+      if (span.level === 1 || size > nodePartialBytesMax) return undefined
       large.push(channel)
       return partial
     })
     span.large = large
-    span.encoded = encodePartials(this.program, span)
+    span.encoded = encoded.finish()
   }
 
   #fold(page: Span, channel: number): unknown {
@@ -214,3 +213,4 @@ export class SpanStore {
 }
 
 const measure = new ByteWriter(2048)
+const none = new Uint8Array(0)

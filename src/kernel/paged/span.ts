@@ -15,7 +15,7 @@ export type Span = {
   newest: number
   /** The partial aggregates as they stand in the reference; null: the content changed since they were computed. */
   encoded: Uint8Array | null
-  /** One per channel, undefined where it is too large to be kept here; null: not decoded or not computed yet. */
+  /** One per channel, undefined where it is too large to be kept here, or `notDecoded`; null: none is decoded yet. */
   partials: unknown[] | null
   /** Channels whose partial is kept in the node's own record, and here only while that is loaded. */
   large: readonly number[]
@@ -31,6 +31,9 @@ export type Span = {
   /** Of a node: at least one. */
   children: Span[] | null
 }
+
+/** Sets are dear to decode: of a reference only those are that somebody reads. */
+export const notDecoded: unique symbol = Symbol('not decoded')
 
 type Content = { readonly events: EventColumns } | { readonly children: Span[] }
 
