@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import { openEmbeddedLog } from '../log/embedded/embedded-log.ts'
+import type { FileSystem } from '../log/embedded/file-system.ts'
 import { nodeFileSystem } from '../log/embedded/node-file-system.ts'
 import { readOnlyFileSystem } from '../log/embedded/read-only-file-system.ts'
 import type { Log } from '../log/log.ts'
@@ -13,18 +14,37 @@ import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
 import { logHistory } from '../dataset/history.ts'
 
+/** A segment is gone between the moment it is listed and the one it is opened only when retention removes it just then. */
+const attemptsMax = 20
+
 /**
  * Opens the log of a data folder to read it, also while a running millrace writes it: what is durable by now. Throws
  * `FOLDER_WITHOUT_LOG`.
  */
-export async function openReadOnlyLog(folder: string, clock: Clock = systemClock): Promise<Log> {
+export async function openReadOnlyLog(
+  folder: string,
+  clock: Clock = systemClock,
+  fileSystem: FileSystem = nodeFileSystem,
+): Promise<Log> {
   const logFolder = join(folder, 'log')
   try {
     await access(logFolder)
   } catch (error) {
     throw new MillraceError('FOLDER_WITHOUT_LOG', { folder }, { cause: error })
   }
-  return await openEmbeddedLog({ folder: logFolder, clock, fileSystem: readOnlyFileSystem(nodeFileSystem) })
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openEmbeddedLog({ folder: logFolder, clock, fileSystem: readOnlyFileSystem(fileSystem) })
+    } catch (error) {
+      if (attempt === attemptsMax || !isOfMissingFile(error)) throw error
+    }
+  }
+}
+
+function isOfMissingFile(error: unknown): boolean {
+  return (
+    error instanceof Error && error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'ENOENT'
+  )
 }
 
 export type ExplainOptions = {
