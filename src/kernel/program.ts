@@ -11,8 +11,13 @@ export type ViewProgram = {
   readonly aggregates: readonly AggregateProgram[]
   /** Whether events keep what breaks a tie of time: only where an aggregation depends on order. */
   readonly keepsTies: boolean
-  /** The longest `offset + length + hop` of a bounded window; 0 without one. */
+  /**
+   * How far before an instant that is read its raw events are needed: the longest `offset + length + hop` of a bounded
+   * window, 0 without one. With a tiling the longest offset.
+   */
   readonly spanMs: number
+  /** How older events are kept; absent: as far as a bounded window reaches, events are raw. */
+  readonly tiling?: Tiling
   /** How far before a key's newest event a read may lie and still be exact. */
   readonly horizonMs: number
   /** Absent: `standardPaging`. Others are for tests, where a few events should be many. */
@@ -56,3 +61,23 @@ export type AggregateProgram = {
   /** Whether null inputs are added too; otherwise they are skipped. */
   readonly takesNull: boolean
 }
+
+/**
+ * How the events before a view's floor are kept where every bounded window is a sawtooth: per hop, one tile for each
+ * multiple of the hop, with the partial aggregates of the events in it (`tiling.ts`).
+ */
+export type Tiling = {
+  readonly hops: readonly TiledHop[]
+  /** By aggregate of the program: where its partial aggregates lie; null for a lifetime. */
+  readonly places: readonly (TilePlace | null)[]
+}
+
+export type TiledHop = {
+  readonly hopMs: number
+  /** The longest `offset + length` among the windows of this hop. */
+  readonly reachMs: number
+  /** What a tile holds: one partial aggregate for each. Windows of one hop share it where they aggregate the same. */
+  readonly channels: readonly AggregateProgram[]
+}
+
+export type TilePlace = { readonly hop: number; readonly channel: number }

@@ -49,6 +49,8 @@ export function readAggregates(
       const base = state?.slab.base(state.slot)
       if (base !== undefined) partial = aggregation.merge(partial, base[lifetime])
       lifetime += 1
+    } else {
+      partial = state?.slab.tiles.of(state.slot)?.addTo(partial, index, windowStart(window, t)) ?? partial
     }
     if (extra !== null && extra.ts >= windowStart(window, t) && extra.ts < windowEnd(window, t)) {
       partial = addEvent(aggregate, partial, extra)

@@ -7,14 +7,16 @@ import type { PageSource } from './paged/span-store.ts'
 import type { ViewProgram } from './program.ts'
 import { tieOf, toTie } from './slab/row-layout.ts'
 import type { Slab } from './slab/slab.ts'
+import { Tiles } from './tiles.ts'
 
 /**
  * Durable form of a key's state. Canonical: states of equal sets of events are equal bytes.
  *
- *     version u8 · newest+1 · applied · baseNewest+1 · raw events · base
+ *     version u8 · newest+1 · applied · baseNewest+1 · raw events · base · tiles (tiles.ts)
  *
  * Raw events are, in version 1, count · ts of the first, then deltas · ties · columns. In version 2, for keys with more
- * than 256 of them, they are the head of `PagedEvents`, and records of their own besides (`takePageChanges`).
+ * than 256 of them, they are the head of `PagedEvents`, and records of their own besides (`takePageChanges`). Tiles are
+ * there where the program has a tiling.
  *
  * Whole numbers are varints. The program says which columns and partial aggregates there are, so a state is only
  * ever read with the plan that wrote it.
@@ -60,6 +62,8 @@ export function writeState(slab: Slab, slot: number, writer: ByteWriter): void {
     const { aggregation } = layout.lifetimes[index]!
     aggregation.encode(base === undefined ? aggregation.zero() : base[index], writer)
   }
+  const { tiling } = slab.program
+  if (tiling !== undefined) (slab.tiles.of(slot) ?? new Tiles(tiling)).encode(writer)
 }
 
 function writeRows(slab: Slab, slot: number, writer: ByteWriter): void {
@@ -104,6 +108,8 @@ export function readState(slab: Slab, slot: number, reader: ByteReader): void {
       lifetimes.map(({ aggregation }) => aggregation.decode(reader)),
     )
   }
+  const { tiling } = slab.program
+  if (tiling !== undefined) slab.tiles.restore(slot, Tiles.decode(tiling, reader))
   reader.expectEnd()
 }
 

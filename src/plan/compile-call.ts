@@ -4,7 +4,7 @@ import type { Stream } from '../definition/stream.ts'
 import type { AggregationSpec, ColumnType } from '../kernel/aggregation.ts'
 import { makeAggregation } from '../kernel/aggregations/make-aggregation.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from '../kernel/program.ts'
-import { windowReach } from '../kernel/window.ts'
+import { spanOf } from '../kernel/tiling.ts'
 import { type Evaluator, compileExpression } from '../schema/evaluate.ts'
 import type { AggregateCall, Expression, Precision } from '../schema/expression.ts'
 import { describe, type Row } from '../schema/decode.ts'
@@ -63,14 +63,17 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
       return [...aggregates.keys()].indexOf(key)
     },
     columns: () => [...columns.values()],
-    build: () => ({
-      columns: [...columns.values()].map(({ type }) => type),
-      windows,
-      aggregates: [...aggregates.values()].map(({ aggregate }) => aggregate),
-      keepsTies: [...aggregates.values()].some(({ ordered }) => ordered),
-      spanMs: Math.max(0, ...windows.map(windowReach)),
-      horizonMs,
-    }),
+    build: () => {
+      const own = [...aggregates.values()].map(({ aggregate }) => aggregate)
+      return {
+        columns: [...columns.values()].map(({ type }) => type),
+        windows,
+        aggregates: own,
+        keepsTies: [...aggregates.values()].some(({ ordered }) => ordered),
+        horizonMs,
+        ...spanOf({ windows, aggregates: own }),
+      }
+    },
   }
 }
 

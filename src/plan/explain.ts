@@ -1,5 +1,6 @@
 import { standardPaging } from '../kernel/program.ts'
 import { stateBounds } from '../kernel/state-bounds.ts'
+import { tileBounds } from '../kernel/tile-bounds.ts'
 import { formatDuration } from '../base/duration.ts'
 import { nameOfType } from '../schema/value-type.ts'
 import { pathOf } from '../schema/field.ts'
@@ -74,6 +75,7 @@ function explainView(view: ViewPlan): string {
     `  from       ${view.stream} by ${view.entity} (${keys.join(', ')})`,
     ...precisionLines(program),
     `  per key    ${keptText(program)}`,
+    ...tileLines(program),
     ...boundLines(program),
     `  ttl        ${view.ttlMs === null ? 'none' : formatDuration(view.ttlMs)}`,
     ...(view.emit === null ? [] : [`  emits      ${emitText(view, view.emit)}`]),
@@ -106,13 +108,24 @@ function emitText({ name }: ViewPlan, emit: EmitPlan): string {
   return `finished values ${when} to ${featureEventsTopic(name)}`
 }
 
-/** What is kept per key: it grows with the events of the longest window, and with nothing else. */
+/** What is kept per key: it grows with the raw events, and with nothing else. */
 function keptText({ spanMs, horizonMs, columns, windows, aggregates }: ViewPlan['program']): string {
   const lifetimes = aggregates.filter(({ window }) => windows[window]!.lengthMs === null).length
   const raw =
     spanMs === 0 ? formatDuration(horizonMs) : `${formatDuration(spanMs)} and ${formatDuration(horizonMs)} more`
   const base = lifetimes === 0 ? '' : `, ${counted(lifetimes, 'lifetime aggregate')}`
   return `the raw events of ${raw} in ${counted(columns.length, 'column')}${base}`
+}
+
+/** In place of the events before the raw ones; nothing for a view that has a window without a hop. */
+function tileLines(program: ViewPlan['program']): string[] {
+  const bounds = tileBounds(program)
+  if (bounds === null) return []
+  const hops = bounds.hops.map(({ hopMs, countMax }) => `${countMax} of ${formatDuration(hopMs)}`)
+  const bytes = `${kilobytes(bounds.memoryBytes)} in memory and ${kilobytes(bounds.diskBytes)} on disk`
+  return [
+    `  tiles      of all older events: a key up to ${hops.join(', ')}, up to ${bytes}, however many events it has`,
+  ]
 }
 
 /** Memory is bounded by the definition; what is on disk grows with the events of the windows, and with nothing else. */
@@ -173,6 +186,7 @@ export function planSummary(plan: Plan): unknown {
       keptMs: program.spanMs + program.horizonMs,
       horizonMs: program.horizonMs,
       bounds: stateBounds(program),
+      tiles: tileBounds(program),
       ttlMs,
       emit: emit === null ? null : { ...emit, topic: featureEventsTopic(name) },
       windows: program.windows,

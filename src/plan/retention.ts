@@ -1,6 +1,7 @@
 import { formatDuration } from '../base/duration.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Stream } from '../definition/stream.ts'
+import { windowReach } from '../kernel/window.ts'
 import { checkDuration } from './check-names.ts'
 import type { FaultList } from './faults.ts'
 import type { Plan, RetentionPlan, StreamPlan, ViewPlan } from './plan.ts'
@@ -36,7 +37,8 @@ export function retentionFaults(keepMs: number, stream: Kept, views: readonly Ke
   const faults: RetentionFault[] = []
   const longest = views.toSorted((a, b) => reachOf(b) - reachOf(a))[0]
   if (longest !== undefined) {
-    const { spanMs, horizonMs } = longest.program
+    const { windows, horizonMs } = longest.program
+    const spanMs = Math.max(0, ...windows.map(windowReach))
     const neededMs = spanMs + horizonMs + latenessMs + futureMs
     if (keepMs < neededMs) {
       const sum = `${formatDuration(spanMs)} of windows + ${formatDuration(horizonMs)} horizon + ${formatDuration(latenessMs)} lateness + ${formatDuration(futureMs)} future`
@@ -113,7 +115,7 @@ function shortRetention(topic: string, stream: string, faults: readonly Retentio
 }
 
 function reachOf({ program }: KeptView): number {
-  return program.spanMs + program.horizonMs
+  return Math.max(0, ...program.windows.map(windowReach)) + program.horizonMs
 }
 
 function isLifetime({ program }: KeptView, slot: number): boolean {

@@ -2,6 +2,7 @@ import type { AggregationSpec, ColumnType, ColumnValue } from '../../src/kernel/
 import { makeAggregation } from '../../src/kernel/aggregations/make-aggregation.ts'
 import type { KernelEvent } from '../../src/kernel/event-columns.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from '../../src/kernel/program.ts'
+import { spanOf } from '../../src/kernel/tiling.ts'
 
 type Slot = { readonly spec: AggregationSpec; readonly window: number; readonly filter?: number }
 
@@ -31,8 +32,8 @@ export function makeProgram({ columns, windows, slots, horizonMs }: Parts): View
     windows,
     aggregates,
     keepsTies: slots.some(({ spec }) => ['first', 'last', 'lastK', 'latest'].includes(spec.name)),
-    spanMs: Math.max(0, ...windows.map(({ lengthMs, offsetMs }) => (lengthMs ?? 0) + offsetMs)),
     horizonMs,
+    ...spanOf({ windows, aggregates }),
   }
 }
 

@@ -8,6 +8,7 @@ import { type PageChange, type PageSource, pagesInMemory } from '../paged/span-s
 import { standardPaging, type ViewProgram } from '../program.ts'
 import { Arena } from './arena.ts'
 import { layoutOf, releaseRow, type RowLayout, tieOf, toDouble, toTie, valueOf, writeRow } from './row-layout.ts'
+import { SlotTiles } from './slot-tiles.ts'
 import { Texts } from './texts.ts'
 
 /**
@@ -37,10 +38,10 @@ const capacityMin = 4
  * The states of many keys of one view, each under a slot, in a few large arrays: no object per key or event.
  *
  * What is kept per key: the raw events that a window can still reach, in rows, by time and tie (without ties by time
- * and values); and one partial aggregate per lifetime aggregation over the events before them, the *base*. Which
- * events are raw follows from the set of events alone: those at or after `floor`, the newest event's instant less the
- * horizon and the longest window. Events that fell below it may linger as rows until `settle`: an event is in the rows
- * or in the base, never in both, and reads look at both.
+ * and values); and one partial aggregate per lifetime aggregation over the events before them, the *base* (and one per
+ * slice of time where the program has a tiling). Which events are raw follows from the set of events alone: those at or
+ * after `floor`, the newest event's instant less the horizon and the span. Events that fell below it may linger as rows
+ * until `settle`: an event is in the rows or in the base, never in both, and reads look at both.
  *
  * The raw events of a key that has many are not in rows but in pages (`paged`).
  */
@@ -48,6 +49,8 @@ export class Slab {
   readonly program: ViewProgram
   readonly layout: RowLayout
   readonly texts = new Texts()
+  /** The events below the floor that windows can still reach, where those are not raw. */
+  readonly tiles: SlotTiles
   /** The event that `apply` adds: written by `stage`, or by whoever has it in columns. */
   readonly staged: Float64Array
   readonly #arena = new Arena()
@@ -73,11 +76,12 @@ export class Slab {
     this.#pagesOf = pagesOf
     this.#rowsMax = (program.paging ?? standardPaging).rowsMax
     this.layout = layoutOf(program)
+    this.tiles = new SlotTiles(program)
     this.#width = this.layout.width
     this.staged = new Float64Array(this.layout.width)
   }
 
-  /** Bytes held, bases left out. */
+  /** Bytes held, bases and tiles left out. */
   get bytes(): number {
     return this.#bytes.length + this.#arena.bytes + this.texts.bytes
   }
@@ -260,6 +264,7 @@ export class Slab {
 
   /** Moves every event before the floor into the base. Afterwards equal sets of events are equal states. */
   settle(slot: number): void {
+    this.tiles.settle(slot, this.newest(slot))
     const paged = this.paged(slot)
     if (paged !== undefined) {
       this.#settlePages(slot, paged)
@@ -347,6 +352,7 @@ export class Slab {
         base[index] = paged.addRange(number, base[index], { low: 0, high: floor })
       })
     }
+    this.tiles.addBefore(slot, { floor, pages: paged.pages() }, this.newest(slot))
     paged.dropBefore(floor)
   }
 
@@ -445,6 +451,7 @@ export class Slab {
     const head = slot * headDoubles
     if (ts > this.#doubles[head + 2]!) this.#doubles[head + 2] = ts
     const { lifetimes, kinds, first, keepsTies } = this.layout
+    if (this.program.tiling !== undefined) this.tiles.add(slot, this.#eventAt(rows, at), this.newest(slot))
     if (lifetimes.length === 0) return
     const base = (this.#bases[slot] ??= lifetimes.map(({ aggregation }) => aggregation.zero()))
     const order = { ts, tie: keepsTies ? tieOf(this.texts, rows[at + 1]!) : 0 }
@@ -525,6 +532,7 @@ export class Slab {
     if (this.#bases[slot] !== undefined) this.#bases[slot] = undefined
     if (this.#paged.size > 0) this.#paged.delete(slot)
     if (this.#droppedPages.size > 0) this.#droppedPages.delete(slot)
+    this.tiles.drop(slot)
   }
 
   #keyPlace(slot: number): { bytes: Uint8Array; at: number } {
