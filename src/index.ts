@@ -14,7 +14,15 @@ export { bootstrap, type BootstrapOptions } from './app/bootstrap.ts'
 export type { ImportedStream } from './app/import-history.ts'
 export { openReadOnlyLog } from './app/inspect-folder.ts'
 export { kafka, type LogPlace } from './app/open-log.ts'
-export { type GetOptions, type Mill, type MillOptions, millrace } from './app/mill.ts'
+export {
+  type GetOptions,
+  type Mill,
+  type MillOptions,
+  millrace,
+  type PredictionOf,
+  type PredictOptions,
+} from './app/mill.ts'
+export type { ModelName } from './app/models.ts'
 export type { Applied, ApplyOptions } from './app/versions.ts'
 export { startServer } from './app/server.ts'
 export { type Manifest, train, type TrainOptions } from './app/train.ts'

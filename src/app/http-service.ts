@@ -1,11 +1,20 @@
 import { definitionsFromJson } from '../registry/definitions-json.ts'
 import { differenceLines } from '../registry/difference.ts'
-import type { ApplyRequest, ApplyResponse, HttpService } from '../serve/http-service.ts'
+import type { ApplyRequest, ApplyResponse, HttpService, PredictResponse } from '../serve/http-service.ts'
 import type { Mill } from './mill.ts'
+import type { Predictions } from './models.ts'
 import { summaryOf } from './versions.ts'
 
-/** A running mill as the HTTP server sees it. */
-export function makeHttpService(mill: Mill, metrics: HttpService['metrics']): HttpService {
+/**
+ * A running mill as the HTTP server sees it.
+ *
+ * @param thrown is told what a model threw, which no client is.
+ */
+export function makeHttpService(
+  mill: Mill,
+  metrics: HttpService['metrics'],
+  thrown: (model: string, cause: unknown) => void = () => undefined,
+): HttpService {
   const reasons = (): string[] => {
     const { fault, halted } = mill.engine
     const stopped = halted.map((one) => `partition ${one.partition} of ${one.topic} has stopped: ${one.fault.message}`)
@@ -14,6 +23,13 @@ export function makeHttpService(mill: Mill, metrics: HttpService['metrics']): Ht
   return {
     ingest: async (stream, bodies) => await mill.ingest(stream, bodies),
     read: ({ target, entities, ...options }) => mill.reader.readRows(mill.reader.prepare(target), entities, options),
+    predict: async (request) => {
+      const given = await mill.predictMany(request)
+      for (const one of given.predictions) {
+        if (one.outcome === 'failed' && one.cause !== undefined) thrown(given.model.name, one.cause)
+      }
+      return predictResponse(given)
+    },
     forget: async ({ entity, keys }) => await mill.forget(entity, keys),
     replay: async (request) => await mill.replays.replay(request),
     fix: async (request) => await mill.replays.fix(request),
@@ -26,6 +42,18 @@ export function makeHttpService(mill: Mill, metrics: HttpService['metrics']): Ht
     registry: () => mill.versions.state(),
     version: (number) => mill.versions.version(number),
     apply: (request) => apply(mill, request),
+  }
+}
+
+/** Without what was thrown inside the model, which is for its keeper alone. */
+function predictResponse({ predictions, ...about }: Predictions): PredictResponse {
+  return {
+    ...about,
+    predictions: predictions.map((one) => {
+      if (one.outcome !== 'failed') return one
+      const { cause: _, ...told } = one
+      return told
+    }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { MillraceError, messageOf } from '../base/faults.ts'
+import { isModel, type Model } from '../definition/declared-model.ts'
 import { type Definition, isDefinition } from '../definition/definition.ts'
 import { compile } from '../plan/compile.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -10,17 +11,24 @@ export type Loaded = { readonly definitions: readonly Definition[]; readonly pla
 
 /** Loads and compiles every definition that a module exports. The module is the user's own code and is run as such. */
 export async function loadPlan(file: string): Promise<Loaded> {
-  let module: Record<string, unknown>
-  try {
-    module = (await import(pathToFileURL(resolve(file)).href)) as Record<string, unknown>
-  } catch (error) {
-    throw new MillraceError('DEFINITIONS_UNREADABLE', { file, detail: messageOf(error) }, { cause: error })
-  }
-  const definitions = Object.values(module).filter(isDefinition)
+  const definitions = (await loadExports(file)).filter(isDefinition)
   if (definitions.length === 0) {
     throw new MillraceError('DEFINITIONS_UNREADABLE', { file, detail: 'it exports no definition' })
   }
   return { definitions, plan: compilePlan(definitions) }
+}
+
+/** The models that a module exports. They may be functions, so this process has to run the module itself. */
+export async function loadModels(file: string): Promise<readonly Model[]> {
+  return (await loadExports(file)).filter(isModel)
+}
+
+async function loadExports(file: string): Promise<readonly unknown[]> {
+  try {
+    return Object.values((await import(pathToFileURL(resolve(file)).href)) as Record<string, unknown>)
+  } catch (error) {
+    throw new MillraceError('DEFINITIONS_UNREADABLE', { file, detail: messageOf(error) }, { cause: error })
+  }
 }
 
 /** Compiles with this machine's time-zone data: zones other than UTC are as good as the data they come from. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
+import type { Model } from '../definition/declared-model.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { FeatureService } from '../definition/feature-service.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
@@ -8,6 +9,7 @@ import type { Infer, KeysOf } from '../definition/infer.ts'
 import type { Stream } from '../definition/stream.ts'
 import type { Log } from '../log/log.ts'
 import { streamOf, undeclared } from '../plan/find.ts'
+import type { Prediction } from '../model/predictor.ts'
 import type { ForgottenEntity } from '../plan/forgotten.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
@@ -22,6 +24,7 @@ import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
 import { type LogPlace, openLog } from './open-log.ts'
+import { type ModelName, Models, type PredictionRequest, type Predictions } from './models.ts'
 import { rawEvent } from './raw-event.ts'
 import { Replays } from './replays.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
@@ -32,6 +35,8 @@ export type MillOptions = {
    * are. Default: the version that is applied in the folder.
    */
   readonly definitions?: readonly Definition[]
+  /** Loaded when it opens, and asked by `predict`. What they read has to be part of the applied definitions. */
+  readonly models?: readonly Model[]
   /** What to do with definitions that are not those of the applied version. Default: apply them. */
   readonly onDifference?: 'apply' | 'refuse'
   /** Also apply what breaks data or readers, such as a removed feature of a service. Default: false. */
@@ -60,6 +65,14 @@ export type GetOptions<S extends Stream = Stream> = {
   readonly with?: { readonly stream: S; readonly event: S extends Stream<string, infer F> ? EventInput<F> : never }
 }
 
+export type PredictOptions<S extends Stream = Stream> = GetOptions<S> & Pick<PredictionRequest, 'deadlineMs'>
+
+/** A prediction with what it was made of. */
+export type PredictionOf<M extends Model> = Omit<Predictions, 'predictions' | 'asOf'> & { readonly asOf: number } & (
+    | Exclude<Prediction, { outcome: 'served' }>
+    | (Omit<Extract<Prediction, { outcome: 'served' }>, 'output'> & { readonly output: Infer<M> })
+  )
+
 /**
  * Opens everything in one process: log, state, engine. The engine starts to read at once. Definitions that differ from
  * the applied version are applied: `mill.opened` says what that changed, and the version before it serves until their
@@ -76,36 +89,53 @@ export async function openMill(
   options: Omit<MillOptions, 'definitions' | 'onDifference' | 'allowIncompatible'>,
   choose: (place: VersionPlace) => Promise<Applied | null>,
 ): Promise<Mill> {
-  const { clock = systemClock, partitions = 4, observer } = options
+  const { clock = systemClock, partitions = 4 } = options
   const log = await openLog(options.folder, options.log, clock)
   try {
     const registry = await openRegistry(log)
     const place = { log, registry, clock, partitions }
     const opened = await choose(place)
     if (registry.applied === null) throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
-    const folder = join(options.folder, 'store')
-    const store = await openEmbeddedOnlineStore({ folder })
+    const { plan } = registry.compiled(registry.number)
+    const models = await Models.open(options.models ?? [], plan, clock)
     try {
-      const engine = await Engine.open({
-        plan: registry.compiled(registry.number).plan,
-        planOf: (hash) => registry.planOf(hash),
-        log,
-        store,
-        clock,
-        folder,
-        partitions,
-        checkpointMs: options.checkpointMs ?? 1_000,
-        keysMax: options.keysMax ?? 100_000,
-        ...(observer === undefined ? {} : { observer }),
-      })
-      engine.start()
-      return new Mill({ log, store, engine, clock, versions: new Versions(place, engine), opened })
+      const running = await openEngine(options, { ...place, plan })
+      return new Mill({ log, clock, models, versions: new Versions(place, running.engine), opened, ...running })
     } catch (error) {
-      await store.close()
+      await models.close()
       throw error
     }
   } catch (error) {
     await log.close()
+    throw error
+  }
+}
+
+/** The online store, and an engine that has begun to read. */
+async function openEngine(
+  options: Pick<MillOptions, 'folder' | 'checkpointMs' | 'keysMax' | 'observer'>,
+  { plan, registry, log, clock, partitions }: VersionPlace & { readonly plan: Plan },
+): Promise<{ store: OnlineStore; engine: Engine }> {
+  const { observer } = options
+  const folder = join(options.folder, 'store')
+  const store = await openEmbeddedOnlineStore({ folder })
+  try {
+    const engine = await Engine.open({
+      plan,
+      planOf: (hash) => registry.planOf(hash),
+      log,
+      store,
+      clock,
+      folder,
+      partitions,
+      checkpointMs: options.checkpointMs ?? 1_000,
+      keysMax: options.keysMax ?? 100_000,
+      ...(observer === undefined ? {} : { observer }),
+    })
+    engine.start()
+    return { store, engine }
+  } catch (error) {
+    await store.close()
     throw error
   }
 }
@@ -132,6 +162,7 @@ type Parts = {
   readonly engine: Engine
   readonly clock: Clock
   readonly versions: Versions
+  readonly models: Models
   readonly opened: Applied | null
 }
 
@@ -140,6 +171,8 @@ export class Mill {
   readonly log: Log
   /** What is applied, and what was. */
   readonly versions: Versions
+  /** Loaded, with the versions and checksums that answers carry. */
+  readonly models: readonly ModelName[]
   /** What opening it did to the applied version; null when no definitions were given, or none are applied that way. */
   readonly opened: Applied | null
   /** Sends rejected events again, as they are or mended. */
@@ -148,12 +181,15 @@ export class Mill {
   readonly #store: OnlineStore
   readonly #clock: Clock
   readonly #ingestion: Ingestion
+  readonly #models: Models
   #reader: VectorReader
   #closing: Promise<void> | null = null
 
-  constructor({ log, store, engine, clock, versions, opened }: Parts) {
+  constructor({ log, store, engine, clock, versions, models, opened }: Parts) {
     this.log = log
     this.versions = versions
+    this.models = models.names
+    this.#models = models
     this.opened = opened
     this.#engine = engine
     this.#store = store
@@ -219,6 +255,30 @@ export class Mill {
   }
 
   /**
+   * What a model gives for one set of keys, or why it gives nothing; with the status of each input that was not
+   * PRESENT. Throws `NAME_UNDECLARED`, `KEY_MALFORMED`, `MODEL_MISFIT`, `MODEL_BUSY`, `PREDICTION_LATE`.
+   */
+  async predict<M extends Model, S extends Stream>(
+    model: M,
+    keys: KeysOf<M>,
+    options: PredictOptions<S> = {},
+  ): Promise<PredictionOf<M>> {
+    const { deadlineMs } = options
+    const { predictions, ...about } = await this.predictMany({
+      ...this.#vectorOptions(options),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      model: model.name,
+      entities: [keys as Readonly<Record<string, unknown>>],
+    })
+    return { ...about, ...predictions[0]! } as PredictionOf<M>
+  }
+
+  /** As `predict`, by name, for entities of one request: one prefix, one version of the model, one run. */
+  async predictMany(request: PredictionRequest): Promise<Predictions> {
+    return await this.#models.predict(request, this.reader)
+  }
+
+  /**
    * Forgets an entity: its events so far count nowhere any more; those to come do. Durable when it resolves. Throws
    * `NAME_UNDECLARED` and `KEY_MALFORMED`.
    */
@@ -281,6 +341,7 @@ export class Mill {
     try {
       await this.#engine.close()
     } finally {
+      await this.#models.close()
       await this.#store.close()
       await this.log.close()
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { MillraceError, messageOf } from '../base/faults.ts'
+import { type FaultCode, MillraceError, messageOf } from '../base/faults.ts'
 import type { HistogramHandle } from '../monitor/metric-families.ts'
 import { makeMetrics, type Metrics } from '../monitor/metrics.ts'
 import type { HttpService, ReadRequest } from '../serve/http-service.ts'
@@ -36,7 +36,7 @@ export async function startServer({
 }> {
   metrics.collectWith(makeCollector(mill, metrics))
   const service = timed(
-    makeHttpService(mill, () => metrics.render()),
+    makeHttpService(mill, () => metrics.render(), makeModelLog(clock, logger)),
     clock,
     metrics,
   )
@@ -64,6 +64,19 @@ function makeRequestObserver(metrics: Metrics): (answer: HttpAnswer) => void {
   }
 }
 
+const modelLogMs = 60_000
+
+/** Logs what models throw, at most once a minute each: the metrics count them all. */
+function makeModelLog(clock: Clock, logger: HttpLogger | undefined): (model: string, cause: unknown) => void {
+  const told = new Map<string, number>()
+  return (model, error) => {
+    const now = clock.elapsed()
+    if (now - (told.get(model) ?? Number.NEGATIVE_INFINITY) < modelLogMs) return
+    told.set(model, now)
+    logger?.error({ requestId: 'any', code: 'MODEL_THREW', model, error }, `model ${model} threw`)
+  }
+}
+
 /** Feeds the metrics that only the engine knows when they happen. */
 export function observeEngine(metrics: Metrics): EngineObserver {
   const latency = metrics.processingLatency.of({})
@@ -86,7 +99,28 @@ function timed(service: HttpService, clock: Clock, metrics: Metrics): HttpServic
       metrics.featureComputation.of({ feature_type: nameOf(request) }).observe((clock.elapsed() - startedAt) / 1_000)
       return response
     },
+    predict: async (request) => {
+      const { model, entities } = request
+      const startedAt = clock.elapsed()
+      try {
+        const response = await service.predict(request)
+        for (const { outcome } of response.predictions) metrics.predictions.of({ model, outcome }).add()
+        metrics.predictionSeconds.of({ model }).observe((clock.elapsed() - startedAt) / 1_000)
+        return response
+      } catch (error) {
+        // Only of these codes is the model known: any other name must not become a label.
+        const outcome = error instanceof MillraceError ? predictionFaults[error.code as FaultCode] : undefined
+        if (outcome !== undefined) metrics.predictions.of({ model, outcome }).add(entities.length)
+        throw error
+      }
+    },
   }
+}
+
+const predictionFaults: Partial<Record<FaultCode, string>> = {
+  PREDICTION_LATE: 'late',
+  MODEL_BUSY: 'busy',
+  MODEL_MISFIT: 'misfit',
 }
 
 /** Brings what the engine and the log count into the metrics, whenever they are asked for. */

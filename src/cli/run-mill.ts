@@ -128,7 +128,7 @@ function stackOf(error: unknown): string {
   return inspect(error, { colors: false })
 }
 
-function printWelcome({ versions }: Mill, { address, folder }: { address: string; folder: string }): void {
+function printWelcome({ versions, models }: Mill, { address, folder }: { address: string; folder: string }): void {
   const { plan } = versions
   const { number } = versions.applied
   const building = versions.serving === number ? '' : `, ${servingText(versions.serving)} until it is built`
@@ -138,6 +138,12 @@ function printWelcome({ versions }: Mill, { address, folder }: { address: string
   const [service] = [...plan.services, ...plan.views]
   print(`  send   POST ${address}/v1/events/${stream!.name}`)
   print(`  read   POST ${address}/v1/features  ${pc.dim(`{"service":"${service!.name}","entities":[…]}`)}`)
+  for (const { name, version, checksum } of models) {
+    const artefact = checksum === null ? '' : `, ${checksum.slice(0, 12)}`
+    print(
+      `  score  POST ${address}/v1/predict  ${pc.dim(`{"model":"${name}","entities":[…]}  version ${version}${artefact}`)}`,
+    )
+  }
   print(`  watch  GET  ${address}/metrics`)
   print(pc.dim('  stop   Ctrl-C'))
 }

@@ -32,6 +32,9 @@ export type Metrics = {
   readonly logEndOffset: Family<'topic' | 'partition', GaugeHandle>
   /** `route`: as it is declared, with the names of its parameters in place of their values. */
   readonly httpRequest: Family<'route' | 'status', HistogramHandle>
+  /** `outcome`: served, refused or failed, by entity; or late, busy or misfit, by entity of a request without answer. */
+  readonly predictions: Family<'model' | 'outcome', CounterHandle>
+  readonly predictionSeconds: Family<'model', HistogramHandle>
   readonly stateKeys: Family<'view', GaugeHandle>
   readonly stateBytes: Family<'view', GaugeHandle>
 
@@ -68,6 +71,7 @@ export function makeMetrics({ seriesMax = 2_000 }: MetricsOptions = {}): Metrics
   return {
     ...makeEventMetrics(families),
     ...makeReadMetrics(families),
+    ...makePredictionMetrics(families),
     quality: {
       completeness: qualityOf('completeness'),
       validity: qualityOf('validity'),
@@ -153,6 +157,22 @@ function makeReadMetrics(families: MetricFamilies) {
       name: 'millrace_http_request_seconds',
       help: 'Time from the head of a request to the end of its answer.',
       labels: ['route', 'status'],
+      buckets: requestBuckets,
+    }),
+  }
+}
+
+function makePredictionMetrics(families: MetricFamilies) {
+  return {
+    predictions: families.counter({
+      name: 'millrace_predictions_total',
+      help: 'Entities that a prediction was asked for, by what came of it.',
+      labels: ['model', 'outcome'],
+    }),
+    predictionSeconds: families.histogram({
+      name: 'millrace_prediction_seconds',
+      help: 'Time to read the vectors of one request and to run the model on them.',
+      labels: ['model'],
       buckets: requestBuckets,
     }),
   }

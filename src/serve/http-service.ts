@@ -22,6 +22,12 @@ export interface HttpService {
    */
   read(request: ReadRequest): VectorRows
 
+  /**
+   * What a model gives for some entities, in their order. Throws as `read` does, and `MODEL_MISFIT`, `MODEL_BUSY`,
+   * `PREDICTION_LATE`.
+   */
+  predict(request: PredictRequest): Promise<PredictResponse>
+
   /** Forgets an entity; resolves when that is durable. Throws `NAME_UNDECLARED` and `KEY_MALFORMED`. */
   forget(request: ForgetRequest): Promise<ForgottenEntity>
 
@@ -107,6 +113,31 @@ export type ReadRequest = {
   readonly with?: RawEvent
   /** Whether rows carry status and age. */
   readonly full: boolean
+}
+
+export type PredictRequest = Omit<ReadRequest, 'target' | 'full'> & {
+  readonly model: string
+  readonly deadlineMs?: number
+}
+
+/** All of one prefix, and of one version of the model. */
+export type PredictResponse = {
+  readonly model: { readonly name: string; readonly version: number; readonly checksum: string | null }
+  readonly asOf: number | 'latest'
+  readonly predictions: readonly PredictedEntity[]
+  readonly prefix: Readonly<Record<string, readonly number[]>>
+}
+
+export type PredictedEntity = {
+  readonly asOf: number
+  readonly outcome: 'served' | 'refused' | 'failed'
+  /** Where it is served. */
+  readonly output?: Readonly<Record<string, string | number | boolean | null>>
+  /** Why it is not: a code that stays, and words. */
+  readonly reason?: string
+  readonly detail?: string
+  /** Status of each input that was not PRESENT. */
+  readonly inputs: Readonly<Record<string, string>>
 }
 
 /** Join keys by name, as they came: not yet checked. */

@@ -30,6 +30,8 @@ describe('metrics', () => {
       'millrace_http_request_seconds histogram',
       'millrace_log_end_offset gauge',
       'millrace_metric_series_refused_total counter',
+      'millrace_prediction_seconds histogram',
+      'millrace_predictions_total counter',
       'millrace_state_bytes gauge',
       'millrace_state_keys gauge',
       'processing_latency_seconds histogram',

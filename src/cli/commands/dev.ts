@@ -19,7 +19,8 @@ export function devCommand(): Command {
 The definitions are applied at start, and again whenever the module, or what it
 imports from its folder, is saved: also changes that break data or readers,
 which are named. What was served before is served until new views are built, and
-as long as the definitions have faults.
+as long as the definitions have faults. Models are loaded at start, and not
+again.
 
 Ctrl-C (or SIGTERM) finishes what is under way, writes a checkpoint and exits
 with 0. One process at a time runs in a data folder; train, explain and dlq may
@@ -31,13 +32,15 @@ read it meanwhile.`,
 async function run(file: string, options: RunOptions): Promise<void> {
   const { loadInChild } = await import('../../app/load-in-child.ts')
   const { watchDefinitions } = await import('../../app/watch-definitions.ts')
+  const { loadModels } = await import('../../app/load-plan.ts')
   const { millrace } = await import('../../app/mill.ts')
   const first = await loadInChild(file)
   if (first.result instanceof Error) throw first.result
   const { definitions } = first.result
+  const models = await loadModels(file)
   await runMill(
     options,
-    (opening) => millrace({ ...opening, definitions, allowIncompatible: true }),
+    (opening) => millrace({ ...opening, definitions, models, allowIncompatible: true }),
     (mill) => {
       if (mill.opened !== null) printChange(mill.opened)
       const watcher = watchDefinitions(file, first, (result) => reapply(mill, result))

@@ -12,7 +12,7 @@ export function startCommand(): Command {
       `
 Nothing is applied by starting: \`millrace apply\` does that, before or while it
 runs. With a module that differs from what is applied it says what differs and
-exits with 1.
+exits with 1. Models are not part of what is applied: they come with a module.
 
 Ctrl-C (or SIGTERM) finishes what is under way, writes a checkpoint and exits
 with 0.`,
@@ -22,9 +22,8 @@ with 0.`,
 
 async function run(file: string | undefined, options: RunOptions): Promise<void> {
   const { millrace } = await import('../../app/mill.ts')
-  const { loadPlan } = await import('../../app/load-plan.ts')
-  const definitions = file === undefined ? undefined : (await loadPlan(file)).definitions
-  await runMill(options, (opening) =>
-    millrace({ ...opening, ...(definitions === undefined ? {} : { definitions }), onDifference: 'refuse' }),
-  )
+  const { loadModels, loadPlan } = await import('../../app/load-plan.ts')
+  const given =
+    file === undefined ? {} : { definitions: (await loadPlan(file)).definitions, models: await loadModels(file) }
+  await runMill(options, (opening) => millrace({ ...opening, ...given, onDifference: 'refuse' }))
 }

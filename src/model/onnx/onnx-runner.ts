@@ -30,7 +30,7 @@ export async function openOnnxRunner(plan: ModelPlan, file: Uint8Array, runtime:
   const refuse = ({ detail, allowed }: Misfit, cause?: unknown): MillraceError =>
     new MillraceError('MODEL_REFUSED', { model: plan.name, detail, allowed }, { cause })
   if (file.length > from.bytesMax) {
-    throw refuse({ detail: `it has ${file.length} bytes`, allowed: `Allowed are ${from.bytesMax}: see bytesMax.` })
+    throw refuse({ detail: `it has more than ${from.bytesMax} bytes`, allowed: 'See bytesMax of onnx().' })
   }
   const checksum = sha256(file)
   if (from.sha256 !== null && from.sha256.toLowerCase() !== checksum) {

@@ -8,7 +8,7 @@ import { faultBody, faultOf } from './answer-fault.ts'
 import { type Answer, Answers, faultAnswer, jsonType, retryAfterSeconds } from './answers.ts'
 import { parseApplyRequest } from './apply-request.ts'
 import { addDirectRoutes } from './direct-routes.ts'
-import { parseForgetRequest } from './read-request.ts'
+import { parseForgetRequest, parsePredictRequest } from './read-request.ts'
 import { parseFixRequest, parseReplayRequest } from './replay-request.ts'
 
 export type HttpServerOptions = {
@@ -27,7 +27,7 @@ export type HttpLimits = {
   readonly eventsMax: number
   /** Default 1 MiB, which is also the most that a stream accepts. */
   readonly eventBytesMax: number
-  /** Of `POST /v1/features`. Default 1 MiB. */
+  /** Of `POST /v1/features` and `POST /v1/predict`. Default 1 MiB. */
   readonly readBytesMax: number
   /** Of `POST /v1/registry`. Default 1.5 MiB. */
   readonly applyBytesMax: number
@@ -70,6 +70,7 @@ export type HttpServer = {
 export const httpRoutes = [
   'POST /v1/events/:stream',
   'POST /v1/features',
+  'POST /v1/predict',
   'POST /v1/forget',
   'GET /v1/registry',
   'GET /v1/registry/:number',
@@ -158,6 +159,7 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   keepRawBodies(server)
   addIngestion(server, { answers, checkReady })
   addReads(server, { answers, limits, checkReady })
+  addPredictions(server, { service, limits, checkReady })
   addForgetting(server, { service, limits, checkReady })
   addRegistry(server, { service, limits, checkReady })
   addReplays(server, { service, limits, checkReady })
@@ -211,6 +213,14 @@ function addReads(
   server.post('/v1/features', settings, (request, reply) => {
     const { body } = rawBody(request, ['application/json'])
     send(reply, answers.features(body, request.headers.accept))
+  })
+}
+
+function addPredictions(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+  const settings = { onRequest: readiness(checkReady), bodyLimit: limits.readBytesMax }
+  server.post('/v1/predict', settings, async (request, reply) => {
+    const { body } = rawBody(request, ['application/json'])
+    return answer(reply, 200, await service.predict(parsePredictRequest(body, limits)))
   })
 }
 

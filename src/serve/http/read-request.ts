@@ -1,6 +1,6 @@
 import { describe } from '../../schema/decode.ts'
 import { parseInstant } from '../../schema/instant.ts'
-import type { ForgetRequest, ReadRequest } from '../http-service.ts'
+import type { ForgetRequest, PredictRequest, ReadRequest } from '../http-service.ts'
 import { memberBytes } from './json-scan.ts'
 import {
   came,
@@ -24,14 +24,39 @@ const members = ['service', 'features', 'entities', 'asOf', 'with', 'full']
 export function parseReadRequest(body: Uint8Array, limits: ReadLimits): ReadRequest {
   const request = parseObject(body, '{"service":"fraud_v1","entities":[{"customerId":1}]}')
   checkMembers(request, members, 'the request')
-  const added = own(request, 'with')
-  const asOf = own(request, 'asOf')
   return {
     target: parseTarget(request, limits),
     entities: parseEntities(own(request, 'entities'), limits),
+    ...parseMoment(request, body),
+    full: parseFull(own(request, 'full')),
+  }
+}
+
+/** The body of `POST /v1/predict`, as `parseReadRequest`. */
+export function parsePredictRequest(body: Uint8Array, limits: Pick<ReadLimits, 'entitiesMax'>): PredictRequest {
+  const request = parseObject(body, '{"model":"fraud","entities":[{"customerId":1}]}')
+  checkMembers(request, ['model', 'entities', 'asOf', 'with', 'deadlineMs'], 'the request')
+  const model = own(request, 'model')
+  const deadlineMs = own(request, 'deadlineMs')
+  if (typeof model !== 'string' || model.length === 0) throw malformed(`"model" is ${came(model)}`, 'Give its name.')
+  if (deadlineMs !== undefined && typeof deadlineMs !== 'number') {
+    throw malformed(`"deadlineMs" is ${describe(deadlineMs)}`, 'Give whole milliseconds, or leave it out.')
+  }
+  return {
+    model,
+    entities: parseEntities(own(request, 'entities'), limits),
+    ...parseMoment(request, body),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  }
+}
+
+/** What a read is as of, and with. */
+function parseMoment(request: JsonObject, body: Uint8Array): Pick<ReadRequest, 'asOf' | 'with'> {
+  const added = own(request, 'with')
+  const asOf = own(request, 'asOf')
+  return {
     ...(asOf === undefined ? {} : { asOf: parseAsOf(asOf) }),
     ...(added === undefined ? {} : { with: parseWith(added, memberBytes(body, 'with')!) }),
-    full: parseFull(own(request, 'full')),
   }
 }
 
@@ -69,7 +94,7 @@ function parseTarget(request: JsonObject, { featuresMax }: ReadLimits): ReadRequ
   return { features: features as string[] }
 }
 
-function parseEntities(entities: unknown, { entitiesMax }: ReadLimits): ReadRequest['entities'] {
+function parseEntities(entities: unknown, { entitiesMax }: Pick<ReadLimits, 'entitiesMax'>): ReadRequest['entities'] {
   const allowed = `Give a list of 1 to ${entitiesMax} objects of join keys, such as [{"customerId":1,"terminalId":2}].`
   if (!Array.isArray(entities) || entities.length === 0) {
     const came = entities === undefined ? 'missing' : Array.isArray(entities) ? 'an empty array' : describe(entities)

@@ -132,7 +132,7 @@ test('a column of an output tensor, an integer and a boolean come as declared', 
 
 const good = logistic([1, 1], 0)
 const refused: Readonly<Record<string, [ModelPlan, Uint8Array, RegExp]>> = {
-  'too large': [planOf({ from: { bytesMax: 10 } }), good, new RegExp(`${good.length} bytes`)],
+  'too large': [planOf({ from: { bytesMax: 10 } }), good, /more than 10 bytes/],
   'another file than declared': [planOf({ from: { sha256: 'ab'.repeat(32) } }), good, /SHA-256 is/],
   'of another width': [planOf({ inputs: ['float'] }), good, /the shape \[rows, 2\]/],
   'of one fixed row': [

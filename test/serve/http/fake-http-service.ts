@@ -5,6 +5,8 @@ import type {
   FixRequest,
   HttpService,
   IngestResult,
+  PredictRequest,
+  PredictResponse,
   ReadRequest,
   RegistryState,
   ReplayAnswer,
@@ -29,6 +31,7 @@ export const fakeVersion: VersionSummary = {
 export class FakeHttpService implements HttpService {
   readonly bodies: string[] = []
   readonly reads: ReadRequest[] = []
+  readonly predictions: PredictRequest[] = []
   readonly applied: ApplyRequest[] = []
   readonly replays: (ReplayRequest | FixRequest)[] = []
   readyReasons: string[] = []
@@ -78,6 +81,15 @@ export class FakeHttpService implements HttpService {
       status: each<FeatureStatus>(['PRESENT', 'NULL_VALUE']),
       ageMs: each([5, 5]),
     }
+  }
+
+  async predict(request: PredictRequest): Promise<PredictResponse> {
+    this.#fail()
+    this.predictions.push(request)
+    const one = { asOf: 1000, outcome: 'served', output: { score: 0.5 }, inputs: {} } as const
+    const model = { name: request.model, version: 1, checksum: null }
+    const predictions = request.entities.map(() => one)
+    return await Promise.resolve({ model, asOf: 1000, predictions, prefix: { payments: [7, 8] } })
   }
 
   async forget({ entity }: { readonly entity: string }) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { parseReadRequest } from '../../../src/serve/http/read-request.ts'
+import { parsePredictRequest, parseReadRequest } from '../../../src/serve/http/read-request.ts'
 
 const limits = { entitiesMax: 3, featuresMax: 2 }
 const parse = (body: string) => parseReadRequest(Buffer.from(body), limits)
@@ -91,4 +91,30 @@ describe('a read request', () => {
     assert.match(faultOf('{"service":"s","entities":[{},{},{},{}]}'), /^REQUEST_TOO_LARGE .*4 entities/)
     assert.match(faultOf('{"features":["a:b","a:b","a:b"],"entities":[{}]}'), /^REQUEST_TOO_LARGE .*3 features/)
   })
+})
+
+describe('a request for predictions', () => {
+  const parsePredict = (body: string) => parsePredictRequest(Buffer.from(body), limits)
+
+  test('has a model and entities, and what a read may have besides', () => {
+    const { with: added, ...rest } = parsePredict(
+      '{"model":"m","entities":[{"k":1}],"asOf":1000,"deadlineMs":50,"with":{"stream":"s","event":{"n":1e999}}}',
+    )
+    assert.deepEqual(rest, { model: 'm', entities: [{ k: 1 }], asOf: 1000, deadlineMs: 50 })
+    assert.equal(Buffer.from(added!.event).toString(), '{"n":1e999}')
+  })
+
+  const refused: Readonly<Record<string, [string, RegExp]>> = {
+    'no model': ['{"entities":[{}]}', /"model" is missing/],
+    'a model that is no text': ['{"model":1,"entities":[{}]}', /"model" is number 1/],
+    'no entities': ['{"model":"m"}', /"entities" is missing/],
+    'too many entities': ['{"model":"m","entities":[{},{},{},{}]}', /4 entities/],
+    'a deadline in words': ['{"model":"m","entities":[{}],"deadlineMs":"1s"}', /"deadlineMs" is string "1s"/],
+    'a member of a read': ['{"model":"m","entities":[{}],"full":true}', /a member "full"/],
+  }
+  for (const [what, [body, message]] of Object.entries(refused)) {
+    test(`with ${what} is refused`, () => {
+      assert.throws(() => parsePredict(body), { message })
+    })
+  }
 })
