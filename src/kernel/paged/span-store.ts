@@ -176,8 +176,9 @@ export class SpanStore {
       measure.reset()
       if (partial !== undefined) aggregation.encode(partial, measure)
       const { size } = measure
-      encoded.bytes(size <= referencePartialBytesMax ? measure.finish() : none)
-      if (size <= referencePartialBytesMax) return partial
+      const fits = size <= referencePartialBytesMax(span.level)
+      encoded.bytes(fits ? measure.finish() : none)
+      if (fits) return partial
       if (span.level === 1 || size > nodePartialBytesMax) return undefined
       large.push(channel)
       return partial
