@@ -204,6 +204,16 @@ test('an answer after the deadline is none, even where a function held up the ti
   })
 })
 
+test('more requests than a model may have under way are turned away at once, and only those', async () => {
+  await withMill([byHand], async (mill) => {
+    const ask = async () => await mill.predict(byHand, { user: 1 }, { asOf })
+    const settled = await Promise.allSettled(Array.from({ length: 66 }, ask))
+    const refused = settled.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { code: string }).code] : []))
+    assert.deepEqual(refused, ['MODEL_BUSY', 'MODEL_BUSY'])
+    assert.equal((await ask()).outcome, 'served')
+  })
+})
+
 test('definitions that change a feature under a model stop it, and going back lets it go on', async () => {
   await withMill([byHand], async (mill) => {
     await mill.versions.apply([featureService('scoring', [spendingOver('2h')])], { allowIncompatible: true })
