@@ -27,21 +27,17 @@ export function stateBounds(program: ViewProgram): StateBounds {
   const partials = channelsOf(program).list.map(({ aggregation: { name }, input }) => {
     const isText = input !== null && columns[input]!.kind === 'string'
     // Decoded, a set or a list takes about eight times its bytes.
-    const isLarge = isText || name === 'distinctCount' || name === 'lastK'
-    return (level: number) => (isLarge ? 9 * referencePartialBytesMax(level) : 150)
+    return isText || name === 'distinctCount' || name === 'lastK' ? 9 * referencePartialBytesMax : 150
   })
+  const reference = 300 + partials.reduce((sum, bytes) => sum + bytes, 0)
   const inline = 2 * 2 ** pageBits * 8 * (width + 1)
-  let references = 0
-  for (let level = 1; level <= levels; level++) {
-    const reference = 300 + partials.reduce((sum, bytes) => sum + bytes(level), 0)
-    references += 2 * 2 ** nodeBits * reference
-  }
+  const references = 2 * levels * 2 ** nodeBits * reference
   // A tag and eight bytes for a value, nine for a tie, seven for a time; references come once in a page.
   const eventBytes = 7 + (keepsTies ? 9 : 0) + 9 * columns.length
   return {
     rowsBytes: 64 + 2 * rowsMax * 8 * width,
     headBytes: tail * (inline + references),
     pagesBytes: pageCacheBytes,
-    eventDiskBytes: eventBytes + Math.ceil((80 + partials.length * referencePartialBytesMax(1)) / 2 ** pageBits),
+    eventDiskBytes: eventBytes + Math.ceil((80 + partials.length * referencePartialBytesMax) / 2 ** pageBits),
   }
 }

@@ -20,10 +20,11 @@ import { notDecoded, type Span } from './span.ts'
  */
 const formatVersion = 1
 
-/** A larger partial is kept in the node's own record, where those who need it find it; that of a page not at all. */
-export function referencePartialBytesMax(level: number): number {
-  return level === 1 ? 1024 : 4096
-}
+/**
+ * A larger partial is kept in the node's own record, where those who need it find it; that of a page not at all. Some
+ * hundred values of a set fit: were they in records of their own, a window's edge would load up to 64 of these.
+ */
+export const referencePartialBytesMax = 4096
 
 /** A still larger one is not kept: the reader descends. */
 export const nodePartialBytesMax = 64 * 1024

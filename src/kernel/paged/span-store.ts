@@ -176,7 +176,7 @@ export class SpanStore {
       measure.reset()
       if (partial !== undefined) aggregation.encode(partial, measure)
       const { size } = measure
-      const fits = size <= referencePartialBytesMax(span.level)
+      const fits = size <= referencePartialBytesMax
       encoded.bytes(fits ? measure.finish() : none)
       if (fits) return partial
       if (span.level === 1 || size > nodePartialBytesMax) return undefined
