@@ -5,13 +5,14 @@ import type { AggregationSpec, ColumnType } from '../kernel/aggregation.ts'
 import { makeAggregation } from '../kernel/aggregations/make-aggregation.ts'
 import type { AggregateProgram, ViewProgram, WindowProgram } from '../kernel/program.ts'
 import { spanOf } from '../kernel/tiling.ts'
-import { type Evaluator, compileExpression } from '../schema/evaluate.ts'
+import type { Evaluator } from '../schema/evaluate.ts'
 import type { AggregateCall, Expression, Precision } from '../schema/expression.ts'
+import { makeEvaluator, type SlotOf } from '../schema/generate-expression.ts'
 import { describe, type Row } from '../schema/decode.ts'
 import { nameOfType, type TypedNullable, type ValueType } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
 import { checkDuration } from './check-names.ts'
-import { eventLeaf } from './event-leaf.ts'
+import { eventSlots } from './event-slots.ts'
 import type { FaultList } from './faults.ts'
 import { callKey } from './fingerprint.ts'
 
@@ -40,14 +41,14 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
   const columns = new Map<string, ProgramColumn>()
   const windows: WindowProgram[] = []
   const aggregates = new Map<string, { aggregate: AggregateProgram; ordered: boolean }>()
-  const leaf = eventLeaf(stream.fields)
+  const slotOf = eventSlots(stream.fields)
   return {
     stream,
     column(tree, type) {
       const key = canonicalJson(tree)
       if (!columns.has(key)) {
         const field = tree.op === 'field' ? Object.keys(stream.fields).indexOf(tree.name) : null
-        columns.set(key, { type, evaluate: compileColumn(tree, stream, leaf), computed: field === null, field, tree })
+        columns.set(key, { type, evaluate: compileColumn(tree, stream, slotOf), computed: field === null, field, tree })
       }
       return [...columns.keys()].indexOf(key)
     },
@@ -78,8 +79,8 @@ export function makeProgramBuilder(stream: Stream, horizonMs: number): ProgramBu
 }
 
 /** A field alone keeps its own form (a decimal its scaled integer); anything computed is evaluated once per event. */
-function compileColumn(tree: Expression, stream: Stream, leaf: ReturnType<typeof eventLeaf>): Evaluator<Row> {
-  if (tree.op !== 'field') return compileExpression(tree, leaf)
+function compileColumn(tree: Expression, stream: Stream, slotOf: SlotOf): Evaluator<Row> {
+  if (tree.op !== 'field') return makeEvaluator(tree, slotOf)
   const index = Object.keys(stream.fields).indexOf(tree.name)
   return (row) => row[index]!
 }

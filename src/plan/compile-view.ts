@@ -1,12 +1,14 @@
+import { assert } from '../base/assert.ts'
 import { formatDuration, parseDuration } from '../base/duration.ts'
 import { canonicalJson } from '../base/hash.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
 import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import { emptyAggregates } from '../kernel/read.ts'
-import { compileExpression, type Evaluator } from '../schema/evaluate.ts'
+import type { Evaluator } from '../schema/evaluate.ts'
 import { type AggregateCall, type Expression, walk } from '../schema/expression.ts'
 import { floatMagnitudeMax, type Row } from '../schema/decode.ts'
 import { type FieldKind, pathOf } from '../schema/field.ts'
+import { makeEvaluator, makeListEvaluator, type Slot } from '../schema/generate-expression.ts'
 import { encodeKey } from '../schema/key-codec.ts'
 import { nameOfType, type TypedNullable, typeOfField } from '../schema/value-type.ts'
 import { typeOf } from './check-expression.ts'
@@ -15,7 +17,7 @@ import { expressionText } from './expression-text.ts'
 import { FaultList } from './faults.ts'
 import { callKey, distinctCalls } from './fingerprint.ts'
 import { checkDuration, checkName } from './check-names.ts'
-import { eventLeaf } from './event-leaf.ts'
+import { eventSlots } from './event-slots.ts'
 import type { EmitPlan, FeaturePlan, KeyColumn, Projection, ViewPlan } from './plan.ts'
 
 /** A view but for its fingerprint, and what that is made of. */
@@ -47,11 +49,7 @@ export function compileView(view: FeatureView, faults: FaultList): CompiledView 
 
   const program = builder.build()
   const compiled = features as CompiledFeature[]
-  const finish = (aggregates: readonly FeatureValue[]): FeatureValue[] => {
-    const values: FeatureValue[] = []
-    for (const feature of compiled) values.push(feature.evaluate(aggregates))
-    return values
-  }
+  const finish = makeFinish(compiled)
   const projection = makeProjection(view, { keys, where, columns: builder.columns() })
   const plan = {
     name: view.name,
@@ -149,10 +147,16 @@ function compileWhere(view: FeatureView, faults: FaultList): Evaluator<Row> | nu
     faults.add(`${view.name}.where`, `the filter gives ${nameOfType(type.type)}`, 'a filter is a condition')
     return null
   }
-  return compileExpression(view.where, eventLeaf(view.from.fields))
+  return makeEvaluator(view.where, eventSlots(view.from.fields))
 }
 
-type CompiledFeature = { readonly plan: FeaturePlan; readonly evaluate: Evaluator<readonly FeatureValue[]> }
+type CompiledFeature = {
+  readonly plan: FeaturePlan
+  readonly tree: Expression
+  /** Where its calls have their values, by their canonical JSON. */
+  readonly slots: ReadonlyMap<string, Slot>
+}
+
 type FeatureContext = { readonly builder: ProgramBuilder; readonly faults: FaultList; readonly path: string }
 
 function compileFeature(
@@ -162,11 +166,11 @@ function compileFeature(
 ): CompiledFeature | null {
   checkName(path, 'feature', name, faults)
   const pushed = liftLists(tree)
-  const slots = new Map<string, number>()
+  const slots = new Map<string, Slot>()
   const typeOfCall = (call: AggregateCall, at: string): TypedNullable | null => {
     const compiled = compileCall(call, { builder, faults, path: at })
     if (compiled === null) return null
-    slots.set(canonicalJson(call), compiled.slot)
+    slots.set(canonicalJson(call), { index: compiled.slot, kind: compiled.type.type.kind, divisor: 1 })
     return compiled.type
   }
   const type = typeOf(pushed, { scope: { kind: 'feature', typeOfCall }, path, faults })
@@ -178,18 +182,25 @@ function compileFeature(
     faults.add(path, 'the feature aggregates nothing', 'use at least one of on.count, on.sum, on.mean, …')
   }
   if (type === null || aggregates === 0) return null
-  const evaluate = compileExpression<readonly FeatureValue[]>(pushed, (leaf) => {
-    const slot = leaf.op === 'aggregate' ? slots.get(canonicalJson(leaf.call))! : 0
-    return (values) => values[slot]!
-  })
   const plan = {
     name,
     ...type,
     text: expressionText(tree),
-    aggregates: [...new Set(slots.values())],
-    slot: pushed.op === 'aggregate' ? slots.get(canonicalJson(pushed.call))! : null,
+    aggregates: [...new Set([...slots.values()].map(({ index }) => index))],
+    slot: pushed.op === 'aggregate' ? slots.get(canonicalJson(pushed.call))!.index : null,
   }
-  return { plan, evaluate }
+  return { plan, tree: pushed, slots }
+}
+
+function makeFinish(features: readonly CompiledFeature[]): ViewPlan['finish'] {
+  const slots = new Map(features.flatMap((feature) => [...feature.slots]))
+  return makeListEvaluator(
+    features.map(({ tree }) => tree),
+    (leaf) => {
+      assert(leaf.op === 'aggregate', 'a feature has aggregations at its leaves')
+      return slots.get(canonicalJson(leaf.call))!
+    },
+  )
 }
 
 /**

@@ -100,7 +100,7 @@ function unary<C>(operand: Evaluator<C>, operate: (a: number) => number): Evalua
 }
 
 /** As SQL rounds: 0.5 to 1, -0.5 to -1. */
-function roundHalfAwayFromZero(value: number): number {
+export function roundHalfAwayFromZero(value: number): number {
   const magnitude = Math.abs(value)
   const below = Math.floor(magnitude)
   // Compared instead of adding one half, which would itself round 0.49999999999999994 up to 1.
@@ -124,13 +124,18 @@ function compareValues(left: Value, right: Value): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function timePart<C>(op: 'hour' | 'dayOfWeek' | 'isWeekend', operand: Evaluator<C>, zone: string): Evaluator<C> {
+/** A part of the local time of an instant. */
+export function makeTimePart(op: 'hour' | 'dayOfWeek' | 'isWeekend', zone: string): (ts: number) => number | boolean {
   const local = makeLocalTime(zone)
-  const part = {
+  return {
     hour: (ts: number) => hourOf(local(ts)),
     dayOfWeek: (ts: number) => dayOfWeekOf(local(ts)),
     isWeekend: (ts: number) => dayOfWeekOf(local(ts)) >= 6,
   }[op]
+}
+
+function timePart<C>(op: 'hour' | 'dayOfWeek' | 'isWeekend', operand: Evaluator<C>, zone: string): Evaluator<C> {
+  const part = makeTimePart(op, zone)
   return (context) => {
     const ts = operand(context)
     return ts === null ? null : part(ts as number)
@@ -147,16 +152,22 @@ function lookup<C>(op: 'in' | 'oneHot' | 'bucketize', operand: Evaluator<C>, opt
       return value === null ? null : members.has(value as Literal)
     }
   }
-  if (op === 'oneHot') {
-    return (context) => {
-      const value = operand(context)
-      return values.map((category) => (category === value ? 1 : 0))
-    }
-  }
+  if (op === 'oneHot') return (context) => oneHotOf(values, operand(context))
   return (context) => {
     const value = operand(context)
-    return value === null ? null : boundaries.filter((boundary) => boundary <= (value as number)).length
+    return value === null ? null : bucketOf(boundaries, value as number)
   }
+}
+
+export function oneHotOf(categories: readonly Literal[], value: Value): number[] {
+  return categories.map((category) => (category === value ? 1 : 0))
+}
+
+/** How many of the boundaries are not above a value. */
+export function bucketOf(boundaries: readonly number[], value: number): number {
+  let count = 0
+  for (const boundary of boundaries) if (boundary <= value) count += 1
+  return count
 }
 
 function logic<C>(op: Operator, args: Args<C>): Evaluator<C> {

@@ -138,7 +138,7 @@ function keyField(kind: KeyKind): Field<Field['kind'], never> {
 
 type EventShape = ReturnType<typeof eventShape> extends fc.Arbitrary<infer Shape> ? Shape : never
 
-const texts = ['', 'a', 'b', 'ab', 'é', '\ue000', '\u{1f600}', '\ud83d', 'constructor']
+export const texts = ['', 'a', 'b', 'ab', 'é', '\ue000', '\u{1f600}', '\ud83d', 'constructor']
 const wholes = [0, 1, -1, 2, 7, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER]
 const floats = [0, -0, 0.1, 0.2, -0.3, 0.5, 1.5, 1e16, -1e16, 1e-300, 5e-324, 2 ** 960, -(2 ** 960), 1 / 3]
 
@@ -311,7 +311,7 @@ const numberLiteral = fc.constantFrom(0, -0, 1, 2, 0.5, -3, 1e300).map(literal)
 const textLiteral = fc.constantFrom(...texts).map(literal)
 const relation = fc.constantFrom<Operator>('eq', 'ne', 'lt', 'lte', 'gt', 'gte')
 
-function numberOf(depth: number): fc.Arbitrary<Expression> {
+export function numberOf(depth: number): fc.Arbitrary<Expression> {
   const leaf = fc.constantFrom('i', 'f', 'd').map(field)
   if (depth === 0) return fc.oneof({ weight: 4, arbitrary: leaf }, { weight: 1, arbitrary: numberLiteral })
   return fc.oneof(
@@ -343,9 +343,9 @@ function numberFrom(
   )
 }
 
-const instant = fc.constantFrom('at', 't').map(field)
+export const instant = fc.constantFrom('at', 't').map(field)
 
-function text(depth: number): fc.Arbitrary<Expression> {
+export function text(depth: number): fc.Arbitrary<Expression> {
   const leaf = fc.constantFrom('s', 's', 'k2').map(field)
   if (depth === 0) return leaf
   return fc.oneof(
@@ -358,7 +358,7 @@ function text(depth: number): fc.Arbitrary<Expression> {
   )
 }
 
-function condition(depth: number): fc.Arbitrary<Expression> {
+export function condition(depth: number): fc.Arbitrary<Expression> {
   const leaf = fc.constant(field('b'))
   const compared = comparisons(numberOf(0), text(0), instant)
   if (depth === 0) return fc.oneof(leaf, compared)
