@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { makeEventDecoder } from '../src/schema/decode.ts'
 import { type Bench, type BenchContext, type BenchRow, compare, cpuSeconds } from './harness.ts'
 import { CardEvents, cardViews, type EventText } from './workloads/card-events.ts'
+import { expressionCases, expressionValues } from './workloads/expressions.ts'
 import { FoldRun } from './workloads/fold-run.ts'
 
 const texts: readonly EventText[] = ['flat', 'nested', 'non-ascii', 'escaped']
@@ -14,7 +15,12 @@ const bench: Bench = {
   describe:
     'What each piece of cleverness is worth: generated code against its interpreter, the byte projector against JSON.parse, batches against one by one',
   async run(context) {
-    return [...(await generated(context)), ...(await projected(context)), ...(await batched(context))]
+    return [
+      ...(await generated(context)),
+      ...(await expressions(context)),
+      ...(await projected(context)),
+      ...(await batched(context)),
+    ]
   },
 }
 
@@ -66,6 +72,33 @@ async function ask(child: ChildProcess, what: 'fold' | 'read' | 'generates'): Pr
     ended.abort()
     await Promise.allSettled([answered, exited])
   }
+}
+
+async function expressions(context: BenchContext): Promise<BenchRow[]> {
+  const repeats = context.quick ? 10 : 100
+  const values = expressionValues(4_096)
+  const rows: BenchRow[] = []
+  for (const { what, generated, closures } of expressionCases()) {
+    const cost = (evaluate: typeof generated): number => {
+      let found = 0
+      const seconds = cpuSeconds(() => {
+        for (let repeat = 0; repeat < repeats; repeat++) {
+          for (const one of values) if (evaluate(one)[0] !== null) found += 1
+        }
+      })
+      if (found === 0) throw new Error('every value was null')
+      return (seconds * 1e9) / (repeats * values.length)
+    }
+    rows.push(
+      ...(await compare(context, {
+        contender: { what: `${what}: generated`, measure: () => cost(generated) },
+        peer: { what: `${what}: closures`, measure: () => cost(closures) },
+        unit: 'ns CPU/evaluation',
+        better: 'lower',
+      })),
+    )
+  }
+  return rows
 }
 
 async function projected(context: BenchContext): Promise<BenchRow[]> {
