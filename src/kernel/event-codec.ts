@@ -66,16 +66,8 @@ export function writeValue(writer: ByteWriter, kind: ColumnType['kind'], value: 
 
 export function readValue(reader: ByteReader, kind: ColumnType['kind']): ColumnValue {
   const tag = reader.u8()
-  switch (tag) {
-    case tagNull:
-      return null
-    case tagFalse:
-      return false
-    case tagTrue:
-      return true
-    case tagValue:
-      return kind === 'string' ? reader.string() : kind === 'float' ? reader.f64() : reader.zigzag()
-    default:
-      throw new MalformedBytes(`${tag} is no tag of a value`)
-  }
+  if (tag === tagNull) return null
+  if (kind === 'boolean' && (tag === tagFalse || tag === tagTrue)) return tag === tagTrue
+  if (kind === 'boolean' || tag !== tagValue) throw new MalformedBytes(`${tag} is no tag of a value`)
+  return kind === 'string' ? reader.string() : kind === 'float' ? reader.f64() : reader.zigzag()
 }

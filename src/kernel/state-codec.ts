@@ -1,11 +1,10 @@
 import { ByteReader, ByteWriter, MalformedBytes } from '../base/bytes.ts'
 import { MillraceError } from '../base/faults.ts'
-import type { ColumnType } from './aggregation.ts'
 import { type KeyState, makeKeyState } from './key-state.ts'
-import { readTie, writeTie } from './event-codec.ts'
+import { readTie, readValue, writeTie, writeValue } from './event-codec.ts'
 import type { PageSource } from './paged/span-store.ts'
 import type { ViewProgram } from './program.ts'
-import { tieOf, toTie } from './slab/row-layout.ts'
+import { tieOf, toDouble, toTie, valueOf } from './slab/row-layout.ts'
 import type { Slab } from './slab/slab.ts'
 import { Tiles } from './tiles.ts'
 
@@ -82,8 +81,9 @@ function writeRows(slab: Slab, slot: number, writer: ByteWriter): void {
   if (layout.keepsTies) for (let at = from + 1; at < to; at += width) writeTie(writer, tieOf(texts, rows[at]!))
   for (let column = 0; column < program.columns.length; column++) {
     const { kind } = program.columns[column]!
+    const rowKind = layout.kinds[column]!
     for (let at = from + layout.first + column; at < to; at += width) {
-      writeValue(writer, kind, { slab, value: rows[at]! })
+      writeValue(writer, kind, valueOf(rowKind, texts, rows[at]!))
     }
   }
 }
@@ -142,35 +142,8 @@ function readRows(slab: Slab, slot: number, { reader, ...head }: Rows): void {
   }
   for (let column = 0; column < program.columns.length; column++) {
     const { kind } = program.columns[column]!
-    for (let at = from + layout.first + column; at < to; at += width) rows[at] = readValue(reader, kind, slab)
+    for (let at = from + layout.first + column; at < to; at += width) {
+      rows[at] = toDouble(texts, readValue(reader, kind))
+    }
   }
-}
-
-// One byte says null, false, true, or that a value follows.
-const tagNull = 0
-const tagFalse = 1
-const tagTrue = 2
-const tagValue = 3
-
-function writeValue(
-  writer: ByteWriter,
-  kind: ColumnType['kind'],
-  { slab, value }: { slab: Slab; value: number },
-): void {
-  if (Number.isNaN(value)) writer.u8(tagNull)
-  else if (kind === 'boolean') writer.u8(value === 1 ? tagTrue : tagFalse)
-  else {
-    writer.u8(tagValue)
-    if (kind === 'string') writer.string(slab.texts.at(value))
-    else if (kind === 'float') writer.f64(value)
-    else writer.zigzag(value)
-  }
-}
-
-function readValue(reader: ByteReader, kind: ColumnType['kind'], slab: Slab): number {
-  const tag = reader.u8()
-  if (tag === tagNull) return Number.NaN
-  if (kind === 'boolean' && (tag === tagFalse || tag === tagTrue)) return tag === tagTrue ? 1 : 0
-  if (kind === 'boolean' || tag !== tagValue) throw new MalformedBytes(`${tag} is no tag of a value`)
-  return kind === 'string' ? slab.texts.take(reader.string()) : kind === 'float' ? reader.f64() : reader.zigzag()
 }
