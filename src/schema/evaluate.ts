@@ -34,7 +34,7 @@ function compileOperator<C>(op: Operator, args: Args<C>, options: OperatorOption
     case 'multiply':
       return arithmetic(first, second, (a, b) => a * b)
     case 'divide':
-      return arithmetic(first, second, (a, b) => a / b)
+      return arithmetic(first, second, (a, b) => (b === 0 ? Number.NaN : a / b))
     case 'negate':
       return unary(first, (a) => -a)
     case 'abs':
@@ -80,6 +80,11 @@ function ordinary(value: number): number | null {
   return Math.abs(value) <= Number.MAX_VALUE ? value + 0 : null
 }
 
+/** A result too large for a double is the largest one: there is a number, and the type promises it. */
+function saturate(value: number): number {
+  return value > Number.MAX_VALUE ? Number.MAX_VALUE : value < -Number.MAX_VALUE ? -Number.MAX_VALUE : value
+}
+
 function arithmetic<C>(
   left: Evaluator<C>,
   right: Evaluator<C>,
@@ -88,7 +93,7 @@ function arithmetic<C>(
   return (context) => {
     const a = left(context)
     const b = right(context)
-    return a === null || b === null ? null : ordinary(operate(a as number, b as number))
+    return a === null || b === null ? null : ordinary(saturate(operate(a as number, b as number)))
   }
 }
 

@@ -3,7 +3,8 @@
  * One tree can be evaluated here and compiled to SQL elsewhere; nothing in it is ever evaluated as code.
  *
  * Null follows SQL: an operation on null gives null, `and`/`or` are three-valued. So does every result that is no
- * ordinary number: division by zero, a logarithm of zero, overflow.
+ * number: division by zero, a logarithm of zero. A result that is too large for a double is the largest one of its
+ * sign, as IEEE 754 rounds towards zero: a number stays where the type promises one, on the right side of every bound.
  */
 export type Expression =
   | { readonly op: 'field'; readonly name: string }

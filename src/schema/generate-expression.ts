@@ -78,7 +78,7 @@ export function generateExpressions(
   return link([...functions, `return (values) => [${results.join(', ')}]`].join('\n'), constants)
 }
 
-const tools = { compare: compareStrings, round: roundHalfAwayFromZero, oneHotOf, bucketOf }
+const tools = { compare: compareStrings, round: roundHalfAwayFromZero, oneHotOf, bucketOf, max: Number.MAX_VALUE }
 
 function link<Made>(body: string, constants: readonly unknown[]): Made | null {
   const names = [
@@ -162,7 +162,8 @@ class Writer {
       case 'multiply':
       case 'divide': {
         const [a, b] = this.#operands(node)
-        return this.#ordinary(`${a} ${infix[node.op]} ${b}`)
+        const result = `${a} ${infix[node.op]} ${b}`
+        return this.#saturated(node.op === 'divide' ? `${b} === 0 ? NaN : ${result}` : result)
       }
       case 'negate':
         return this.#ordinary(`-${this.#number(node.args[0])}`)
@@ -246,6 +247,12 @@ class Writer {
   #ordinary(code: string): Held {
     const { code: name } = this.#set(code, true)
     return this.#set(`${name} - ${name} === 0 ? ${name} + 0 : NaN`, true)
+  }
+
+  /** What is too large for a double is the largest one. NaN fails both comparisons and stays. */
+  #saturated(code: string): Held {
+    const { code: name } = this.#set(code, true)
+    return this.#set(`${name} > max ? max : ${name} < -max ? -max : ${name} + 0`, true)
   }
 
   /** A literal null fits everywhere, and so is a number too. */

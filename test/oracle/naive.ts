@@ -256,7 +256,7 @@ const numeric: { readonly [op: string]: (a: number, b: number) => number } = {
   add: (a, b) => a + b,
   subtract: (a, b) => a - b,
   multiply: (a, b) => a * b,
-  divide: (a, b) => a / b,
+  divide: (a, b) => (b === 0 ? Number.NaN : a / b),
   negate: (a) => -a,
   abs: (a) => (a < 0 ? -a : a),
   round: (a) => Math.sign(a) * Number(fractionRound(Math.abs(a))),
@@ -296,6 +296,9 @@ export function evaluate(tree: Expression, leaf: Leaf): Value {
   if (args.includes(null)) return null
   if (tree.op in numeric) {
     const result = numeric[tree.op]!(a as number, b as number)
+    if (Math.abs(result) === Number.POSITIVE_INFINITY && tree.args.length === 2) {
+      return Math.sign(result) * Number.MAX_VALUE
+    }
     return Number.isFinite(result) ? (result === 0 ? 0 : result) : null
   }
   if (tree.op in relations) return relations[tree.op]!(order(a, b))
