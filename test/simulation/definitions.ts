@@ -3,11 +3,12 @@
  * forgotten and keys run out of their time to live within a few dozen events.
  */
 import { entity } from '../../src/definition/entity.ts'
-import { type FeatureView, featureView } from '../../src/definition/feature-view.ts'
+import { type FeatureView, featureView, sawtooth } from '../../src/definition/feature-view.ts'
 import { type Stream, stream } from '../../src/definition/stream.ts'
 import type { Duration } from '../../src/base/duration.ts'
+import type { Paging } from '../../src/kernel/program.ts'
 import { compile } from '../../src/plan/compile.ts'
-import type { Plan } from '../../src/plan/plan.ts'
+import type { Plan, ViewPlan } from '../../src/plan/plan.ts'
 import { int, string, timestamp } from '../../src/schema/field.ts'
 import type { Random } from './random.ts'
 
@@ -44,7 +45,7 @@ export function makeStream({ name, topic, rules }: StreamChoice) {
 type SimulatedStream = ReturnType<typeof makeStream>
 
 /** Every kind of window and every kind of order, over cheap aggregations: sums of fractions are tested elsewhere. */
-const shapes = {
+const shapeMakers = {
   byUser: (from: SimulatedStream, name: string) =>
     featureView(name, {
       from,
@@ -83,10 +84,28 @@ const shapes = {
         [`${name}_count`]: on.count({ over: '1ms' }),
       }),
     }),
+  /** Keeps tiles. */
+  byTile: (from: SimulatedStream, name: string) =>
+    featureView(name, {
+      from,
+      by: user,
+      horizon: '30ms',
+      features: (on) => ({
+        [`${name}_count`]: on.count({ over: '100ms', precision: sawtooth('20ms') }),
+        [`${name}_sum`]: on.sum('n', { over: '60ms', offset: '20ms', precision: sawtooth('20ms') }),
+        [`${name}_max`]: on.max('n', { over: '400ms', precision: sawtooth('50ms') }),
+        [`${name}_last`]: on.last('id', { over: '60ms', precision: sawtooth('20ms') }),
+        [`${name}_life`]: on.sum('n', { over: 'lifetime' }),
+      }),
+    }),
 } as const
 
-export type ShapeName = keyof typeof shapes
-export const shapeNames = Object.keys(shapes) as readonly ShapeName[]
+export type ShapeName = keyof typeof shapeMakers
+const firstShapes: readonly ShapeName[] = ['byUser', 'byItem', 'byPair']
+const allShapes: readonly ShapeName[] = [...firstShapes, 'byTile']
+
+/** A handful of events is many. */
+const smallPages: Paging = { rowsMax: 3, pageBits: 1, nodeBits: 1 }
 
 export type ViewChoice = { readonly name: string; readonly stream: number; readonly shape: ShapeName }
 
@@ -99,17 +118,30 @@ export type Definitions = {
 const compiled = new Map<string, Definitions>()
 
 /** Compiled once per choice: some come again and again. */
-export function makeDefinitions({ streams, views }: Choices): Definitions {
-  const name = JSON.stringify([streams, views])
+export function makeDefinitions({ streams, views, paging }: Choices): Definitions {
+  const name = JSON.stringify([streams, views, paging])
   const known = compiled.get(name)
   if (known !== undefined) return known
   const made = streams.map(makeStream)
-  const built = views.map(({ name: view, stream: index, shape }): FeatureView => shapes[shape](made[index]!, view))
-  const definitions = { streams: made, views: built, plan: compile(built) }
+  const built = views.map(({ name: view, stream: index, shape }): FeatureView => shapeMakers[shape](made[index]!, view))
+  const definitions = { streams: made, views: built, plan: withPaging(compile(built), paging) }
   // There are more choices than memory has room for plans.
   if (compiled.size >= 500) compiled.clear()
   compiled.set(name, definitions)
   return definitions
+}
+
+/** The same plan, with fewer events in a page. No value depends on it, and so no fingerprint does. */
+function withPaging(plan: Plan, paging: Paging | null): Plan {
+  if (paging === null) return plan
+  const changed = new Map(plan.views.map((view) => [view, { ...view, program: { ...view.program, paging } }]))
+  const others = (views: readonly ViewPlan[]): ViewPlan[] => views.map((view) => changed.get(view)!)
+  return {
+    ...plan,
+    views: others(plan.views),
+    streams: plan.streams.map((one) => ({ ...one, views: others(one.views) })),
+    services: plan.services.map((one) => ({ ...one, views: others(one.views) })),
+  }
 }
 
 const ruleSets: readonly Rules[] = [
@@ -125,14 +157,24 @@ const ruleSets: readonly Rules[] = [
 ]
 
 /** What definitions are made from. */
-export type Choices = { readonly streams: readonly StreamChoice[]; readonly views: readonly ViewChoice[] }
+export type Choices = {
+  readonly streams: readonly StreamChoice[]
+  readonly views: readonly ViewChoice[]
+  /** Which its views may have. */
+  readonly shapes: readonly ShapeName[]
+  /** Null: as in production, which is more than a run has events for. */
+  readonly paging: Paging | null
+}
 
-export function drawChoices(random: Random, keepMs: number | null): Choices {
+/** @param keepMs how long topics are kept. */
+export function drawChoices(random: Random, { keepMs, isLater }: { keepMs: number | null; isLater: boolean }): Choices {
   // A topic must be kept for as long as windows, lateness and the bound ahead reach together.
   const sets =
     keepMs === null ? ruleSets : ruleSets.filter(({ future }) => future !== '1h').map((one) => ({ ...one, keepMs }))
+  const shapes = isLater ? allShapes : firstShapes
+  const paging = isLater && random.chance(0.6) ? smallPages : null
   const streams = drawStreams(random, sets)
-  return { streams, views: streams.flatMap((_, stream) => drawViews(random, stream)) }
+  return { streams, views: streams.flatMap((_, stream) => drawViews(random, stream, shapes)), shapes, paging }
 }
 
 function drawStreams(random: Random, sets: readonly Rules[]): StreamChoice[] {
@@ -144,37 +186,39 @@ function drawStreams(random: Random, sets: readonly Rules[]): StreamChoice[] {
   return second.topic === first.topic && second.rules === first.rules ? [first] : [first, second]
 }
 
-function drawViews(random: Random, stream: number): ViewChoice[] {
-  const first = random.below(shapeNames.length)
+function drawViews(random: Random, stream: number, shapes: readonly ShapeName[]): ViewChoice[] {
+  const first = random.below(shapes.length)
   return Array.from({ length: random.between(1, 2) }, (_, nth): ViewChoice => {
-    const shape = shapeNames[(first + nth) % shapeNames.length]!
+    const shape = shapes[(first + nth) % shapes.length]!
     return { name: `v${stream}${shape}`, stream, shape }
   })
 }
 
 /** Other definitions that somebody may apply in place of these. */
-export function change(random: Random, { streams, views }: Choices): Choices {
+export function change(random: Random, choices: Choices): Choices {
+  const { streams, views, shapes } = choices
   const at = random.below(views.length)
   const { name, stream, shape } = views[at]!
   switch (random.below(6)) {
     case 0:
       return {
-        streams,
+        ...choices,
         views: views.with(at, { name: name.endsWith('_') ? name.slice(0, -1) : `${name}_`, stream, shape }),
       }
     case 1:
-      return { streams, views: views.with(at, { name, stream, shape: random.pick(shapeNames) }) }
+      return { ...choices, views: views.with(at, { name, stream, shape: random.pick(shapes) }) }
     case 2:
-      if (views.filter((view) => view.stream === stream).length > 1) return { streams, views: views.toSpliced(at, 1) }
-      return { streams, views: [...views, { name: freeName(views), stream, shape: random.pick(shapeNames) }] }
+      if (views.filter((view) => view.stream === stream).length > 1)
+        return { ...choices, views: views.toSpliced(at, 1) }
+      return { ...choices, views: [...views, { name: freeName(views), stream, shape: random.pick(shapes) }] }
     case 3:
-      return { streams, views: views.toReversed() }
+      return { ...choices, views: views.toReversed() }
     default: {
       const rules = random.pick(ruleSets)
       const changed = streams.with(stream, { ...streams[stream]!, rules })
       const [one, other] = changed
-      if (other !== undefined && one!.topic === other.topic && one!.rules === other.rules) return { streams, views }
-      return { streams: changed, views }
+      if (other !== undefined && one!.topic === other.topic && one!.rules === other.rules) return choices
+      return { ...choices, streams: changed }
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Runs the simulation from the command line.
  *
- *     npm run simulate -- --seeds 1000 [--from 1] [--jobs 2] [--twice] [--all] [--result FILE]
+ *     npm run simulate -- --seeds 1000 [--from 1000000] [--jobs 2] [--twice] [--all] [--result FILE]
  *     npm run simulate -- --seed 42 [--lives 1] [--batches 3] [--without 'slow,hang']     one seed, every step printed
  *     npm run simulate -- --mutants [--mutant NAME] [--seeds 100000] [--jobs 2]           planted bugs
  */
@@ -14,6 +14,7 @@ import { type BatchResult, runBatch } from './batch.ts'
 import { type FaultKind, faultKinds } from './faults.ts'
 import { huntAll } from './hunt.ts'
 import { mutants } from './mutants.ts'
+import { laterSeeds } from './scenario.ts'
 import { inMacrotask } from './scheduler.ts'
 import { replayCommand, shrink } from './shrink.ts'
 import { simulate } from './simulation.ts'
@@ -22,7 +23,7 @@ import { Sometimes } from './sometimes.ts'
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
+    from: { type: 'string', default: String(laterSeeds) },
     jobs: { type: 'string', default: '1' },
     seed: { type: 'string' },
     lives: { type: 'string' },

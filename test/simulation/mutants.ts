@@ -280,6 +280,32 @@ export const mutants: readonly Mutant[] = [
     replace: 'Math.max(...there.map((task) => task.next))',
   },
 
+  // Pages and tiles.
+  {
+    name: 'pages that changed are not in the checkpoint',
+    file: 'stream/state-table.ts',
+    find: 'for (const [name, bytes] of this.#slab.takePageChanges(slot)) changes.push([pageKey(key, name), bytes])',
+    replace: 'this.#slab.takePageChanges(slot)',
+  },
+  {
+    name: 'a page that changed keeps the partials of before',
+    file: 'kernel/paged/span-store.ts',
+    find: '    span.partials = null\n    span.encoded = null\n  }\n\n  /** The records of a span, and',
+    replace: '  }\n\n  /** The records of a span, and',
+  },
+  {
+    name: 'the tile under the tail of a window counts',
+    file: 'kernel/tiles.ts',
+    find: 'lowerBound(numbers, start / hopMs); index',
+    replace: 'Math.max(0, lowerBound(numbers, start / hopMs) - 1); index',
+  },
+  {
+    name: 'tiles go a hop too early',
+    file: 'kernel/tiling.ts',
+    find: 'return Math.floor((readableFrom - reachMs) / hopMs)\n',
+    replace: 'return Math.floor((readableFrom - reachMs) / hopMs) + 1\n',
+  },
+
   // Other definitions, and forgetting.
   {
     name: 'closing does not wait for what was asked before',

@@ -34,12 +34,15 @@ export type Scenario = {
   readonly quickReads: boolean
 }
 
+/** From here on seeds also draw what came later, pages and tiles: earlier ones stay the runs that they were. */
+export const laterSeeds = 1_000_000
+
 export function drawScenario(seed: number, limits: Limits): Scenario {
   const random = new Random(seed, 'scenario')
   const changes = random.chance(0.4) ? random.between(1, 3) : 0
   // What a view that comes later would have seen is gone by then: other definitions and retention have other runs.
   const retentionMs = changes === 0 && random.chance(0.4) ? random.pick([900, 3_000]) : null
-  const choices: Choices[] = [drawChoices(random, retentionMs)]
+  const choices: Choices[] = [drawChoices(random, { keepMs: retentionMs, isLater: seed >= laterSeeds })]
   for (let nth = 0; nth < changes; nth++) choices.push(change(random, random.pick(choices)))
   const variants = choices.map(makeDefinitions)
   const settings: Settings = {

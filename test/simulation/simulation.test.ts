@@ -5,9 +5,11 @@
 // `SEED=…` begins there, `RUNS=…` lengthens; `npm run simulate` does more of it.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import process from 'node:process'
 import { test } from 'node:test'
 import { lawOptions } from '../base/law-options.ts'
 import { runSeed } from './batch.ts'
+import { laterSeeds } from './scenario.ts'
 import { replayCommand } from './shrink.ts'
 import { Sometimes } from './sometimes.ts'
 
@@ -26,6 +28,7 @@ const expected = [
   'a filtered event',
   'a late event',
   'a name was lost',
+  'a page',
   'a plan took over',
   'a process died with appends under way',
   'a process was closed',
@@ -51,7 +54,9 @@ test('seeds that found something once pass, and each gives one run', async () =>
 })
 
 test('fresh seeds pass, and meet everything that is to be met', async () => {
-  const { seed: first, numRuns } = lawOptions(300)
+  const { seed, numRuns } = lawOptions(300)
+  // The seed of other random tests may be one that draws neither pages nor tiles.
+  const first = process.env['SEED'] === undefined ? laterSeeds + seed : seed
   const sometimes = new Sometimes()
   for (let seed = first; seed < first + numRuns; seed++) {
     const { violation } = await runSeed(seed, { sometimes, twice: seed % 10 === 0 })

@@ -42,6 +42,8 @@ export function simulate(seed: number, sometimes: Sometimes, { limits = {}, trac
 
 const startMs = Date.UTC(2024, 5, 1)
 const stepsMax = 40_000
+/** Where a store has pages of keys (`store-keys.ts`). */
+const pageKeys = [Uint8Array.of(7), Uint8Array.of(9)] as const
 
 /** A process of millrace, from its start to its end. */
 type Life = {
@@ -598,6 +600,7 @@ class Simulation {
     this.#reads.length = 0
     const rejected = oracle.rejected(definitions, base)
     this.#countVerdicts(running, rejected)
+    this.#sometimes.count('a page', this.#store.entries(...pageKeys).length)
     checkOutputs(auditOutputs(this.#disk, running.log, this.#ledger), this.#expectedOutputs(oracle, rejected, base))
   }
 
