@@ -8,6 +8,7 @@ export { type FeatureView, featureView, type Sawtooth, sawtooth } from './defini
 export type { Infer, KeysOf } from './definition/infer.ts'
 export { isModel, type Model } from './definition/declared-model.ts'
 export { model, onnx } from './definition/model.ts'
+export { mlflowScoring, openInference } from './definition/remote-model.ts'
 export { envelope, type Stream, stream } from './definition/stream.ts'
 export { boolean, decimal, type EventInput, float, int, string, timestamp } from './schema/field.ts'
 export { bootstrap, type BootstrapOptions } from './app/bootstrap.ts'

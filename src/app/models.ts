@@ -6,6 +6,7 @@ import { makeFunctionRunner } from '../model/function-runner.ts'
 import { openOnnxRunner } from '../model/onnx/onnx-runner.ts'
 import { loadOnnxRuntime } from '../model/onnx/runtime.ts'
 import { predict, type Prediction, type ReadVector } from '../model/predictor.ts'
+import { openRemoteRunner } from '../model/remote/remote-runner.ts'
 import type { ModelRunner } from '../model/runner.ts'
 import { undeclared } from '../plan/find.ts'
 import { compileModels, type ModelPlan } from '../plan/model-plan.ts'
@@ -60,7 +61,7 @@ export class Models {
     const loaded = new Map<string, LoadedModel>()
     try {
       for (const [index, checked] of compileModels(models, plan).entries()) {
-        const runner = await openRunner(checked)
+        const runner = await openRunner(checked, clock)
         const name = { name: checked.name, version: checked.version, checksum: runner.checksum }
         loaded.set(checked.name, { model: models[index]!, name, runner, underWay: 0 })
       }
@@ -99,7 +100,7 @@ export class Models {
     const asOf = rows.asOf.slice(0, rows.size)
     const answered = new AbortController()
     const late = this.#clock.sleep(deadlineMs, answered.signal).then(() => null)
-    const predictions = await Promise.race([run(loaded, plan, vectors), late])
+    const predictions = await Promise.race([run(loaded, plan, vectors, deadlineMs), late])
     answered.abort()
     // A function cannot be interrupted: it may have held up the timer as well.
     if (predictions === null || this.#clock.elapsed() - startedAt > deadlineMs) {
@@ -142,18 +143,24 @@ function fitOrMisfit(model: Model, plan: Plan): ModelPlan | MillraceError {
   }
 }
 
-async function run(loaded: LoadedModel, plan: ModelPlan, vectors: readonly ReadVector[]): Promise<Prediction[]> {
+async function run(
+  loaded: LoadedModel,
+  plan: ModelPlan,
+  vectors: readonly ReadVector[],
+  deadlineMs: number,
+): Promise<Prediction[]> {
   loaded.underWay += 1
   try {
-    return await predict(plan, loaded.runner, vectors)
+    return await predict(plan, loaded.runner, vectors, deadlineMs)
   } finally {
     loaded.underWay -= 1
   }
 }
 
-async function openRunner(plan: ModelPlan): Promise<ModelRunner> {
+async function openRunner(plan: ModelPlan, clock: Clock): Promise<ModelRunner> {
   const { from } = plan
   if (typeof from === 'function') return makeFunctionRunner(plan)
+  if (from.type === 'remote') return await openRemoteRunner(plan, { clock, environment: process.env })
   let file: Uint8Array
   try {
     file = await readStart(from.file, from.bytesMax + 1)

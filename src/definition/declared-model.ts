@@ -14,10 +14,13 @@ export interface Model<
   readonly input: Input
   /** The features it takes, in order; null: all of the input's, in its order. */
   readonly inputs: readonly string[] | null
-  readonly from: ModelFunction | OnnxFile
+  readonly from: ModelSource
   readonly output: Output
   readonly missing: 'refuse' | 'pass' | { readonly default: Readonly<Record<string, unknown>> }
 }
+
+/** Where the answers of a model come from. */
+export type ModelSource = ModelFunction | OnnxFile | RemoteModel
 
 /** What a model reads: all features of a service, or of a view by itself. */
 export type ModelInput = FeatureService | FeatureView
@@ -37,6 +40,28 @@ export type OnnxFile = {
   /** Output of the model → where the graph gives it. Those left out are tensors of one column, of the same name. */
   readonly outputs: Readonly<Record<string, OnnxOutput>>
   readonly bytesMax: number
+}
+
+/** A model that another process runs. Made by `openInference` and `mlflowScoring`. */
+export type RemoteModel = {
+  readonly type: 'remote'
+  readonly protocol: 'open-inference' | 'mlflow'
+  readonly url: string
+  /** Name and version over there; null for version: whichever the server takes. MLflow serves one model, unnamed. */
+  readonly model: string | null
+  readonly version: string | null
+  /** Tensors as bytes rather than JSON. */
+  readonly binary: boolean
+  readonly outputs: Readonly<Record<string, OnnxOutput>>
+  readonly timeoutMs: number
+  readonly connectionsMax: number
+  readonly answerBytesMax: number
+  /** Of the requests, how many may be sent again. */
+  readonly retryShare: number
+  /** How long a server that fails is left alone. */
+  readonly pauseMs: number
+  /** Header → the environment variable that holds its value, looked up when the model is loaded. */
+  readonly headersFrom: Readonly<Record<string, string>>
 }
 
 /** A column of an output tensor of a graph: `{ tensor: 'probabilities', column: 1 }`. */

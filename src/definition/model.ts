@@ -1,5 +1,5 @@
 import type { Fields, FieldValue } from '../schema/field.ts'
-import type { Model, ModelInput, ModelOutput, OnnxFile, OnnxOutput } from './declared-model.ts'
+import type { Model, ModelInput, ModelOutput, OnnxFile, OnnxOutput, RemoteModel } from './declared-model.ts'
 import type { Infer } from './infer.ts'
 
 /**
@@ -25,10 +25,10 @@ export interface ModelOptions<Input extends ModelInput, Output extends ModelOutp
   /** A whole number from 1 on, raised by the author with every change of the model. In every answer. */
   readonly version: number
   readonly input: Input
-  /** For ONNX: the features that are its columns, in order. Default: all of the input, in its order. */
+  /** Not for functions: the features that are its columns, in order. Default: all of the input, in its order. */
   readonly inputs?: readonly NoInfer<keyof Infer<Input> & string>[]
-  /** A function of one vector, synchronous; or an ONNX file. */
-  readonly from: ((vector: ModelVector<Input, NoInfer<Missing>>) => OutputRow<NoInfer<Output>>) | OnnxFile
+  /** A function of one vector, synchronous; an ONNX file; or a model that another process runs. */
+  readonly from: ((vector: ModelVector<Input, NoInfer<Missing>>) => OutputRow<NoInfer<Output>>) | OnnxFile | RemoteModel
   readonly output: Output
   readonly missing?: Missing
 }

@@ -22,11 +22,12 @@ export async function predict(
   plan: ModelPlan,
   runner: Pick<ModelRunner, 'run'>,
   vectors: readonly ReadVector[],
+  deadlineMs?: number,
 ): Promise<Prediction[]> {
   const taken = vectors.map((vector) => takeInputs(plan, vector))
   const values = taken.flatMap(({ refused, row }) => (refused.length === 0 ? row : []))
   const size = taken.filter(({ refused }) => refused.length === 0).length
-  const results = size === 0 ? [] : await runner.run({ size, width: plan.inputs.length, values })
+  const results = size === 0 ? [] : await runner.run({ size, width: plan.inputs.length, values }, deadlineMs)
   let next = 0
   return taken.map(({ inputs, refused }) => {
     if (refused.length > 0) {

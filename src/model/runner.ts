@@ -8,7 +8,20 @@ export type ModelRows = {
 }
 
 /** Why there is no output. Part of the answer: a reason is never renamed. */
-export type FailureReason = 'INPUT_UNUSABLE' | 'MODEL_THREW' | 'OUTPUT_SHAPE' | 'OUTPUT_TYPE' | 'OUTPUT_NOT_FINITE'
+export type FailureReason =
+  | 'INPUT_UNUSABLE'
+  | 'MODEL_THREW'
+  | 'OUTPUT_SHAPE'
+  | 'OUTPUT_TYPE'
+  | 'OUTPUT_NOT_FINITE'
+  /** A server: not reached, broke off, or said that it cannot now. */
+  | 'REMOTE_DOWN'
+  | 'REMOTE_LATE'
+  /** It said no. */
+  | 'REMOTE_REFUSED'
+  | 'REMOTE_MALFORMED'
+  /** It was not asked, because it failed before. */
+  | 'CIRCUIT_OPEN'
 
 export type ModelFailure = {
   readonly reason: FailureReason
@@ -25,8 +38,11 @@ export type RunResult = { readonly outputs: readonly unknown[] } | { readonly fa
 export interface ModelRunner {
   /** SHA-256 of the artefact; null: the model is code, which its version alone names. */
   readonly checksum: string | null
-  /** One result per row, in order. Never rejects for what a model does: that is a failure of its rows. */
-  run(rows: ModelRows): Promise<readonly RunResult[]>
+  /**
+   * One result per row, in order. Never rejects for what a model does: that is a failure of its rows. After
+   * `deadlineMs` no answer is of use: who can break off does so before, early enough for a fallback.
+   */
+  run(rows: ModelRows, deadlineMs?: number): Promise<readonly RunResult[]>
   close(): Promise<void>
 }
 

@@ -1,7 +1,8 @@
-import type { Model, ModelFunction, OnnxFile } from '../definition/declared-model.ts'
+import type { Model, ModelSource } from '../definition/declared-model.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import { isNumeric, nameOfType, type ValueType } from '../schema/value-type.ts'
 import { checkName } from './check-names.ts'
+import { checkRemote } from './check-remote.ts'
 import { compile } from './compile.ts'
 import { FaultList } from './faults.ts'
 import { viewsOf } from './find.ts'
@@ -17,7 +18,7 @@ export type ModelPlan = {
   readonly outputs: readonly ModelOutputPlan[]
   /** Whether inputs that are not PRESENT go to the model as they are; else they need a default. */
   readonly passes: boolean
-  readonly from: ModelFunction | OnnxFile
+  readonly from: ModelSource
 }
 
 export type ModelInputPlan = {
@@ -61,9 +62,10 @@ function compileModel(model: Model, plan: Plan, faults: FaultList): ModelPlan {
   if (!Number.isSafeInteger(version) || version < 1) {
     faults.add(`${name}.version`, `it is ${String(version)}`, 'a whole number from 1 on')
   }
-  if (typeof from !== 'function' && from?.type !== 'onnx') {
-    faults.add(`${name}.from`, `it is ${typeof from}`, 'a function, or onnx(file)')
+  if (typeof from !== 'function' && from?.type !== 'onnx' && from?.type !== 'remote') {
+    faults.add(`${name}.from`, `it is ${typeof from}`, 'a function, onnx(file), openInference(…) or mlflowScoring(…)')
   }
+  if (typeof from === 'object' && from?.type === 'remote') checkRemote(`${name}.from`, from, faults)
   return {
     name,
     version,
@@ -104,7 +106,11 @@ function compileInputs(model: Model, plan: Plan, faults: FaultList): ModelInputP
       faults.add(path, `feature "${name}" is ${nameOfType(type)}, ${text}`, `the model was declared on ${was}`)
     }
     if (typeof model.from !== 'function' && !isTensorType(type)) {
-      faults.add(`${path}.${name}`, `it is ${nameOfType(type)}`, 'an ONNX model takes numbers and booleans')
+      faults.add(
+        `${path}.${name}`,
+        `it is ${nameOfType(type)}`,
+        'only a function takes anything else than numbers and booleans',
+      )
     }
     const fallback = Object.hasOwn(defaults, name) ? defaults[name] : undefined
     if (fallback !== undefined && !isOfType(fallback, type)) {

@@ -3,18 +3,19 @@ import { MillraceError, messageOf } from '../../base/faults.ts'
 import { sha256 } from '../../base/hash.ts'
 import type { ModelPlan } from '../../plan/model-plan.ts'
 import { failAll, type ModelRows, type ModelRunner, type RunResult } from '../runner.ts'
-import { checkOnnx } from './check-onnx.ts'
-import type { OnnxRuntime, OnnxSession } from './runtime.ts'
 import {
-  canHold,
+  findUnfit,
   type InputTensor,
   matchInputs,
   matchOutputs,
   type Misfit,
   type OutputColumn,
   packInput,
-  unpackOutput,
-} from './tensors.ts'
+  readOutputs,
+  runFitting,
+} from '../tensors.ts'
+import { checkOnnx } from './check-onnx.ts'
+import type { OnnxRuntime, OnnxSession } from './runtime.ts'
 
 /**
  * An ONNX file in this process, all rows of a request in one run. What is loaded are the bytes that were checked, so a
@@ -26,7 +27,7 @@ import {
  */
 export async function openOnnxRunner(plan: ModelPlan, file: Uint8Array, runtime: OnnxRuntime): Promise<ModelRunner> {
   const { from } = plan
-  assert(typeof from !== 'function', 'the model is a file')
+  assert(typeof from !== 'function' && from.type === 'onnx', 'the model is a file')
   const refuse = ({ detail, allowed }: Misfit, cause?: unknown): MillraceError =>
     new MillraceError('MODEL_REFUSED', { model: plan.name, detail, allowed }, { cause })
   if (file.length > from.bytesMax) {
@@ -102,48 +103,29 @@ class OnnxRunner implements ModelRunner {
 
   /** Rows that the tensors cannot hold fail by themselves; the others are run. */
   async run(rows: ModelRows): Promise<readonly RunResult[]> {
-    const unfit = Array.from({ length: rows.size }, (_, row) => this.#unfit(rows, row))
-    if (unfit.every((name) => name === null)) return await this.#run(rows)
-    const { values, width } = rows
-    const fit = unfit.flatMap((name, row) => (name === null ? values.slice(row * width, (row + 1) * width) : []))
-    const size = unfit.filter((name) => name === null).length
-    const results = size === 0 ? [] : await this.#run({ size, width, values: fit })
-    let next = 0
-    return unfit.map((name) => {
-      if (name === null) return results[next++]!
-      return { failure: { reason: 'INPUT_UNUSABLE', detail: `the tensor cannot hold the value of ${name}` } }
-    })
+    const { plan, inputs } = this.#parts
+    const unfit = (row: number): string | null => {
+      const column = findUnfit(inputs, rows, row)
+      return column === null ? null : plan.inputs[column]!.name
+    }
+    return await runFitting(rows, unfit, (fitting) => this.#run(fitting))
   }
 
   async #run(rows: ModelRows): Promise<readonly RunResult[]> {
     const { runtime, session, inputs, outputs } = this.#parts
-    const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, packInput(runtime, tensor, rows)]))
+    const feeds = Object.fromEntries(
+      inputs.map((input) => {
+        const { type, data, dims } = packInput(input, rows)
+        return [input.name, new runtime.Tensor(type, data, dims)]
+      }),
+    )
     let given: Awaited<ReturnType<OnnxSession['run']>>
     try {
       given = await session.run(feeds, this.#fetches)
     } catch (cause) {
       return failAll(rows, { reason: 'MODEL_THREW', detail: 'the runtime could not run the model', cause })
     }
-    const columns: unknown[][] = []
-    for (const place of outputs) {
-      const column = unpackOutput(given[place.tensor], place, rows.size)
-      if (column === null) {
-        const dims = given[place.tensor]?.dims.join(', ') ?? ''
-        const detail = `output "${place.tensor}" has the shape [${dims}] for ${rows.size} rows, column ${place.column}`
-        return failAll(rows, { reason: 'OUTPUT_SHAPE', detail })
-      }
-      columns.push(column)
-    }
-    return Array.from({ length: rows.size }, (_, row) => ({ outputs: columns.map((column) => column[row]) }))
-  }
-
-  /** The first input whose value its tensor cannot hold. */
-  #unfit({ values, width }: ModelRows, row: number): string | null {
-    for (const { type, columns } of this.#parts.inputs) {
-      const column = columns.find((one) => !canHold(type, values[row * width + one]!))
-      if (column !== undefined) return this.#parts.plan.inputs[column]!.name
-    }
-    return null
+    return readOutputs(given, outputs, rows)
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,26 @@
-import { assert } from '../../base/assert.ts'
-import type { FeatureValue } from '../../kernel/aggregation.ts'
-import type { ModelInputPlan, ModelOutputPlan } from '../../plan/model-plan.ts'
-import type { ModelRows } from '../runner.ts'
-import type { OnnxRuntime, OnnxTensor, OnnxValue, TensorData, TensorType } from './runtime.ts'
+import { assert } from '../base/assert.ts'
+import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { ModelInputPlan, ModelOutputPlan } from '../plan/model-plan.ts'
+import { failAll, type ModelRows, type RunResult } from './runner.ts'
+
+/** An input or output of a graph. A dimension is a number where it is fixed, a name where it is not. */
+export type TensorSlot =
+  | { readonly name: string; readonly isTensor: false }
+  | {
+      readonly name: string
+      readonly isTensor: true
+      readonly type: string
+      readonly shape: readonly (number | string)[]
+    }
+
+export type TensorType = 'float32' | 'float64' | 'int64'
+export type TensorData = Float32Array | Float64Array | BigInt64Array
+
+/** What goes in. */
+export type Tensor = { readonly type: TensorType; readonly data: TensorData; readonly dims: readonly number[] }
+
+/** What comes out. */
+export type GivenTensor = { readonly type: string; readonly dims: readonly number[]; readonly data: ArrayLike<unknown> }
 
 /** Which inputs of the model one tensor of the graph takes, as its columns. */
 export type InputTensor = {
@@ -24,7 +42,7 @@ const inputTypes: readonly string[] = ['float32', 'float64', 'int64']
  * A graph of one input takes the whole vector as a table; one of several takes one feature each, by name. Gives the
  * misfit where it takes anything else.
  */
-export function matchInputs(given: readonly OnnxValue[], inputs: readonly ModelInputPlan[]): InputTensor[] | Misfit {
+export function matchInputs(given: readonly TensorSlot[], inputs: readonly ModelInputPlan[]): InputTensor[] | Misfit {
   const tensors: InputTensor[] = []
   for (const value of given) {
     const columns =
@@ -70,7 +88,7 @@ const outputTypes: Readonly<Record<string, readonly string[]>> = {
 }
 
 export function matchOutputs(
-  given: readonly OnnxValue[],
+  given: readonly TensorSlot[],
   outputs: readonly ModelOutputPlan[],
   mapped: Readonly<Record<string, { readonly tensor: string; readonly column?: number }>>,
 ): OutputColumn[] | Misfit {
@@ -92,12 +110,8 @@ export function matchOutputs(
   return columns
 }
 
-/** The tensor of some rows, or the first value that its type cannot hold. */
-export function packInput(
-  runtime: Pick<OnnxRuntime, 'Tensor'>,
-  { type, columns, isList }: InputTensor,
-  { size, width, values }: ModelRows,
-): OnnxTensor {
+/** The tensor of some rows whose values it can hold. */
+export function packInput({ type, columns, isList }: InputTensor, { size, width, values }: ModelRows): Tensor {
   const data = makeData(type, size * columns.length)
   let at = 0
   for (let row = 0; row < size; row++) {
@@ -107,7 +121,7 @@ export function packInput(
       else data[at++] = numberOf(value)
     }
   }
-  return new runtime.Tensor(type, data, isList ? [size] : [size, columns.length])
+  return { type, data, dims: isList ? [size] : [size, columns.length] }
 }
 
 function makeData(type: TensorType, size: number): TensorData {
@@ -123,13 +137,63 @@ function numberOf(value: FeatureValue): number {
 }
 
 /** Whether a tensor can hold a value: a number of 1e39 is no float32, and nothing is no integer. */
-export function canHold(type: TensorType, value: FeatureValue): boolean {
+function canHold(type: TensorType, value: FeatureValue): boolean {
   if (value === null) return type !== 'int64'
   return type !== 'float32' || Number.isFinite(Math.fround(Number(value)))
 }
 
+/**
+ * Runs the rows that the tensors can hold; each of the others fails by itself. `unfit` names the first input of a row
+ * that cannot go to the model.
+ */
+export async function runFitting(
+  rows: ModelRows,
+  unfit: (row: number) => string | null,
+  run: (rows: ModelRows) => Promise<readonly RunResult[]>,
+): Promise<readonly RunResult[]> {
+  const names = Array.from({ length: rows.size }, (_, row) => unfit(row))
+  if (names.every((name) => name === null)) return await run(rows)
+  const { values, width } = rows
+  const fit = names.flatMap((name, row) => (name === null ? values.slice(row * width, (row + 1) * width) : []))
+  const size = names.filter((name) => name === null).length
+  const results = size === 0 ? [] : await run({ size, width, values: fit })
+  let next = 0
+  return names.map((name) => {
+    if (name === null) return results[next++]!
+    return { failure: { reason: 'INPUT_UNUSABLE', detail: `the tensor cannot hold the value of ${name}` } }
+  })
+}
+
+/** The column of a row whose value its tensor cannot hold. */
+export function findUnfit(inputs: readonly InputTensor[], { values, width }: ModelRows, row: number): number | null {
+  for (const { type, columns } of inputs) {
+    const column = columns.find((one) => !canHold(type, values[row * width + one]!))
+    if (column !== undefined) return column
+  }
+  return null
+}
+
+/** The outputs of each row; of all rows a failure where a tensor has not this many rows, or not the column. */
+export function readOutputs(
+  given: Readonly<Record<string, GivenTensor>>,
+  outputs: readonly OutputColumn[],
+  rows: ModelRows,
+): readonly RunResult[] {
+  const columns: unknown[][] = []
+  for (const place of outputs) {
+    const column = unpackOutput(given[place.tensor], place, rows.size)
+    if (column === null) {
+      const dims = given[place.tensor]?.dims.join(', ') ?? ''
+      const detail = `output "${place.tensor}" has the shape [${dims}] for ${rows.size} rows, column ${place.column}`
+      return failAll(rows, { reason: 'OUTPUT_SHAPE', detail })
+    }
+    columns.push(column)
+  }
+  return Array.from({ length: rows.size }, (_, row) => ({ outputs: columns.map((column) => column[row]) }))
+}
+
 /** The values of a column, or null where the tensor has not this many rows, or not the column. */
-export function unpackOutput(tensor: OnnxTensor | undefined, { column }: OutputColumn, size: number): unknown[] | null {
+function unpackOutput(tensor: GivenTensor | undefined, { column }: OutputColumn, size: number): unknown[] | null {
   if (tensor === undefined) return null
   const [rows, width = 1] = tensor.dims
   if (tensor.dims.length > 2 || rows !== size || column >= width || tensor.data.length !== size * width) return null
@@ -138,6 +202,6 @@ export function unpackOutput(tensor: OnnxTensor | undefined, { column }: OutputC
 
 /** As JSON has it. An integer beyond 2^53 is no safe one, and fails the check of the output. */
 function plain(type: string, value: unknown): unknown {
-  if (type === 'bool') return value === 1
+  if (type === 'bool') return value === 1 || value === true
   return typeof value === 'bigint' ? Number(value) : value
 }
