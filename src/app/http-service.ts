@@ -16,8 +16,13 @@ export function makeHttpService(
   thrown: (model: string, cause: unknown) => void = () => undefined,
 ): HttpService {
   const reasons = (): string[] => {
-    const { fault, halted } = mill.engine
-    const stopped = halted.map((one) => `partition ${one.partition} of ${one.topic} has stopped: ${one.fault.message}`)
+    const { fault } = mill.engine
+    const unanswered = (mill.answering?.partitions ?? []).flatMap((one) =>
+      one.fault === null ? [] : [{ topic: one.topic, partition: one.partition, fault: one.fault }],
+    )
+    const stopped = [...mill.engine.halted, ...unanswered].map(
+      (one) => `partition ${one.partition} of ${one.topic} has stopped: ${one.fault.message}`,
+    )
     return fault === null ? stopped : [fault.message, ...stopped]
   }
   return {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { assert } from '../base/assert.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Model } from '../definition/declared-model.ts'
@@ -21,6 +22,7 @@ import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-onlin
 import type { OnlineStore } from '../store/online/online-store.ts'
 import { Engine } from '../stream/engine.ts'
 import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
+import { Answering } from './answers/answering.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
 import { type LogPlace, openLog } from './open-log.ts'
@@ -51,6 +53,8 @@ export type MillOptions = {
   readonly checkpointMs?: number
   /** Keys per view held in memory. Default 100,000; others are read from the store when needed. */
   readonly keysMax?: number
+  /** Answer the requests that come through the log, on `feature-requests`. Default: false. One process at a time. */
+  readonly answerRequests?: boolean
   /** Default: the machine's clock. */
   readonly clock?: Clock
   readonly observer?: EngineObserver
@@ -100,7 +104,9 @@ export async function openMill(
     const models = await Models.open(options.models ?? [], plan, clock)
     try {
       const running = await openEngine(options, { ...place, plan })
-      return new Mill({ log, clock, models, versions: new Versions(place, running.engine), opened, ...running })
+      const mill = new Mill({ log, clock, models, versions: new Versions(place, running.engine), opened, ...running })
+      if (options.answerRequests === true) await mill.answerRequests(partitions)
+      return mill
     } catch (error) {
       await models.close()
       throw error
@@ -183,6 +189,7 @@ export class Mill {
   readonly #ingestion: Ingestion
   readonly #models: Models
   #reader: VectorReader
+  #answering: Answering | null = null
   #closing: Promise<void> | null = null
 
   constructor({ log, store, engine, clock, versions, models, opened }: Parts) {
@@ -290,6 +297,22 @@ export class Mill {
     return await this.#engine.forget(entity, makeKeyEncoder(view)(keys))
   }
 
+  /**
+   * Answers the requests that come through the log, from now on until it is closed.
+   *
+   * @param partitions of their topics, where they do not exist yet.
+   */
+  async answerRequests(partitions: number): Promise<void> {
+    assert(this.#answering === null, 'requests are answered by one')
+    this.#answering = await Answering.open(this, { log: this.log, store: this.#store, clock: this.#clock, partitions })
+    this.#answering.start(this.#engine.caughtUp())
+  }
+
+  /** What answers the requests that come through the log; null while nothing does. */
+  get answering(): Answering | null {
+    return this.#answering
+  }
+
   get reader(): VectorReader {
     if (this.#reader.plan !== this.#engine.plan) {
       this.#reader = new VectorReader(this.#engine.plan, this.#engine, this.#clock)
@@ -339,6 +362,7 @@ export class Mill {
 
   async #close(): Promise<void> {
     try {
+      await this.#answering?.close()
       await this.#engine.close()
     } finally {
       await this.#models.close()

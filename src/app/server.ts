@@ -151,6 +151,11 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
       metrics.stateKeys.of({ view }).set(table?.cachedCount ?? 0)
       metrics.stateBytes.of({ view }).set(table?.bytes ?? 0)
     }
+    for (const { topic, partition, next } of mill.answering?.partitions ?? []) {
+      const end = mill.log.end(topic, partition)
+      metrics.logEndOffset.of({ topic, partition }).set(end)
+      metrics.consumerLag.of({ topic, partition }).set(end - Math.max(next, 0))
+    }
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
   }
 }

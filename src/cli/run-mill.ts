@@ -13,6 +13,7 @@ export type RunOptions = {
   host: string
   port: string
   partitions?: string
+  answerRequests?: true
   kafka?: string | true
   kafkaReplication: string
 }
@@ -24,6 +25,7 @@ export function addRunOptions(command: Command): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7070')
     .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number (default: 4)')
+    .option('--answer-requests', 'answer the requests that come through the log, on feature-requests')
     .option(
       '--kafka [brokers]',
       'keep the log in Kafka, at host:port,… (default: $KAFKA_BROKERS); state stays in the folder',
@@ -35,6 +37,7 @@ type Opening = {
   readonly folder: string
   readonly partitions: number
   readonly log?: LogPlace
+  readonly answerRequests: boolean
   readonly observer: NonNullable<MillOptions['observer']>
 }
 
@@ -62,6 +65,7 @@ export async function runMill(
   mill = await open({
     folder,
     partitions: asked ?? partitionsDefault,
+    answerRequests: options.answerRequests === true,
     ...(log === null ? {} : { log }),
     observer: { ...observeEngine(metrics), takeover },
   })

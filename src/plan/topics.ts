@@ -14,3 +14,7 @@ export const registryTopic = 'plan-registry'
 
 /** Where it is noted what became of replayed dead letters and late events. For people: no verdict depends on it. */
 export const replaysTopic = 'dead-letter-replays'
+
+/** Questions that come through the log, and where their answers go: partition p of the one is answered on p of the other. */
+export const featureRequestsTopic = 'feature-requests'
+export const computedFeaturesTopic = 'computed-features'

@@ -56,9 +56,10 @@ export function makeEventDecoder(fields: Fields): EventDecoder {
   }
 }
 
-type JsonObject = { readonly [name: string]: unknown }
+export type JsonObject = { readonly [name: string]: unknown }
 
-function parseObject(raw: Uint8Array): { object: JsonObject } | { refusals: readonly Refusal[] } {
+/** One JSON object of bounded size and depth. */
+export function parseObject(raw: Uint8Array): { object: JsonObject } | { refusals: readonly Refusal[] } {
   const refuse = (code: RefusalCode, came: string, allowed: string) => ({
     refusals: [{ code, path: '', came, allowed }],
   })

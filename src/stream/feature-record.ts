@@ -125,7 +125,7 @@ function contentOf({ view, plan, key, asOf, eventTime, finished }: Emitted): Fea
 }
 
 /** As `millrace plan` prints it. */
-const planDigits = 12
+export const planDigits = 12
 
 /** Join keys by name, as a request gives them: decimals as numbers, instants as text. */
 function keysOf(view: ViewPlan, key: Uint8Array): FeatureEvent['keys'] {

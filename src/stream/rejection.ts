@@ -4,6 +4,9 @@ import { deadLetterTopic, lateTopic } from '../plan/topics.ts'
 import type { Refusal } from '../schema/decode.ts'
 import { coordinateHeaders, type Coordinates, coordinatesIn, headerText, outputHeaders } from './output-headers.ts'
 
+/** As of an event; of a request the code may be that of a fault. */
+export type Reason = Omit<Refusal, 'code'> & { readonly code: string }
+
 /** Where a record came from, and what is to be said of it beside its raw bytes. */
 export type Rejection = {
   readonly stream: string
@@ -11,7 +14,7 @@ export type Rejection = {
   readonly partition: number
   readonly record: LogRecord
   readonly why:
-    | { readonly verdict: 'refused'; readonly refusals: readonly Refusal[] }
+    | { readonly verdict: 'refused'; readonly refusals: readonly Reason[] }
     | {
         readonly verdict: 'late'
         readonly ts: number
@@ -57,7 +60,7 @@ function lateness({ ts, watermark, outside = null }: Extract<Rejection['why'], {
 }
 
 /** An event can have a fault in every one of a thousand fields, and its dead letter must fit all the same. */
-function briefly(refusals: readonly Refusal[]): readonly object[] {
+function briefly(refusals: readonly Reason[]): readonly object[] {
   let bytes = 0
   const fits = refusals.findIndex((refusal) => {
     bytes += Buffer.byteLength(JSON.stringify(refusal)) + 1

@@ -19,6 +19,8 @@ export const kindOpenInterval = 6
 /** Pages of events of a key that has many. */
 const kindPage = 7
 const kindPageOfLongKey = 8
+/** How far the requests of a partition are answered (`answerer.ts`). */
+const kindAnswered = 9
 
 /** Longer keys are named by their hash. With what stands before it a key stays within what any store takes. */
 const keyBytesMax = 1024
@@ -124,6 +126,11 @@ export function idsKey(source: { track: number; topic: number; partition: number
   bigEndian(writer, source.partition, 2)
   bigEndian(writer, segment, 6)
   return writer.finish()
+}
+
+/** How far an answerer is in a partition of its requests. */
+export function answeredKey(answerer: string, partition: number): Uint8Array {
+  return Buffer.concat([Uint8Array.of(kindAnswered), Buffer.from(`${answerer}/${partition}`)])
 }
 
 /** The open rejections of one source of a track. */
