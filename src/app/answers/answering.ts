@@ -3,7 +3,7 @@ import type { Log } from '../../log/log.ts'
 import { deadLetterTopic } from '../../plan/topics.ts'
 import type { OnlineStore } from '../../store/online/online-store.ts'
 import { Answerer, type AnsweredPartition } from '../../stream/answerer.ts'
-import type { Mill } from '../mill.ts'
+import type { AnswerSource } from './log-request.ts'
 import { featureAnswering, makeFeatureAnswers } from './feature-requests.ts'
 
 type Place = {
@@ -25,7 +25,7 @@ export class Answering {
   }
 
   /** Creates the topics. Answers nothing yet. */
-  static async open(mill: Mill, place: Place): Promise<Answering> {
+  static async open(mill: AnswerSource, place: Place): Promise<Answering> {
     const kinds = [{ ...featureAnswering, besides: [deadLetterTopic], answer: makeFeatureAnswers(mill) }]
     const answerers: Answerer[] = []
     for (const kind of kinds) {

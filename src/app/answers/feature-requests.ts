@@ -5,8 +5,16 @@ import type { FeatureStatus } from '../../plan/finish-view.ts'
 import type { VectorTarget } from '../../serve/prepared-vector.ts'
 import type { Answer, Request } from '../../stream/answerer.ts'
 import { planDigits } from '../../stream/feature-record.ts'
-import type { Mill } from '../mill.ts'
-import { answerRecord, memberOf, parseLogRequest, reasonOf, Refused, refuse, textMember } from './log-request.ts'
+import {
+  type AnswerSource,
+  answerRecord,
+  memberOf,
+  parseLogRequest,
+  reasonOf,
+  Refused,
+  refuse,
+  textMember,
+} from './log-request.ts'
 
 const name = featureRequestsTopic
 
@@ -17,7 +25,7 @@ const name = featureRequestsTopic
  * that the answer names, at which a training set gives the same.
  */
 export function makeFeatureAnswers(
-  mill: Pick<Mill, 'reader' | 'now'>,
+  mill: AnswerSource,
 ): (requests: readonly Request[], partition: number) => Promise<Answer[]> {
   return (requests, partition) => {
     const nowMs = mill.now()
@@ -34,7 +42,7 @@ export function makeFeatureAnswers(
 
 export const featureAnswering = { name, requests: featureRequestsTopic, answers: computedFeaturesTopic } as const
 
-function vectorFor(mill: Pick<Mill, 'reader'>, { record }: Request, nowMs: number): object {
+function vectorFor(mill: AnswerSource, { record }: Request, nowMs: number): object {
   const { object, requestId, userId, keys, asOf = nowMs } = parseLogRequest(record)
   const { reader } = mill
   const prepared = reader.prepare(targetOf(object))

@@ -4,6 +4,7 @@ import { deadLetterTopic } from '../../plan/topics.ts'
 import { describe, type JsonObject, parseObject } from '../../schema/decode.ts'
 import { formatInstant, parseInstant } from '../../schema/instant.ts'
 import type { EntityKeys } from '../../serve/entity-key.ts'
+import type { VectorReader } from '../../serve/vector-reader.ts'
 import type { Answer, Request } from '../../stream/answerer.ts'
 import { type Reason, rejectionRecord } from '../../stream/rejection.ts'
 
@@ -17,6 +18,9 @@ export type LogRequest = {
   /** Undefined: now. */
   readonly asOf: number | 'latest' | undefined
 }
+
+/** What answers are made of: the reader of the plan that is served, and the clock's instant. */
+export type AnswerSource = { readonly reader: VectorReader; now(): number }
 
 /** Why a request gets no answer of substance. */
 export class Refused extends Error {
