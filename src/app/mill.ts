@@ -304,7 +304,16 @@ export class Mill {
    */
   async answerRequests(partitions: number): Promise<void> {
     assert(this.#answering === null, 'requests are answered by one')
-    this.#answering = await Answering.open(this, { log: this.log, store: this.#store, clock: this.#clock, partitions })
+    const reader = (): VectorReader => this.reader
+    const source = {
+      get reader() {
+        return reader()
+      },
+      now: () => this.now(),
+      models: this.#models,
+    }
+    const place = { log: this.log, store: this.#store, clock: this.#clock, partitions }
+    this.#answering = await Answering.open(source, place)
     this.#answering.start(this.#engine.caughtUp())
   }
 

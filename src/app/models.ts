@@ -35,6 +35,14 @@ export type Predictions = {
 /** Which model it was: the checksum is that of its artefact, null for a function. */
 export type ModelName = { readonly name: string; readonly version: number; readonly checksum: string | null }
 
+/** A model as it is loaded at a moment: of one version and one plan, whatever comes after. */
+export type TakenModel = {
+  readonly name: ModelName
+  readonly plan: ModelPlan
+  /** One prediction per vector. Those that come too late have failed. */
+  predict(vectors: readonly ReadVector[], deadlineMs: number): Promise<Prediction[]>
+}
+
 type LoadedModel = { readonly model: Model; readonly name: ModelName; readonly runner: ModelRunner; underWay: number }
 
 /** Requests of a model at once. Those of a late answer count until the model is done with them. */
@@ -114,6 +122,20 @@ export class Models {
     }
   }
 
+  /** For vectors that are read elsewhere. Throws `NAME_UNDECLARED` and `MODEL_MISFIT`. */
+  take(model: string, plan: Plan): TakenModel {
+    const loaded = this.#models.get(model)
+    if (loaded === undefined) throw undeclared('model', model, [...this.#models.keys()])
+    const fit = this.#fit(loaded.model, plan)
+    const ask = (vectors: readonly ReadVector[], deadlineMs: number): Promise<Prediction[]> =>
+      run(loaded, fit, vectors, deadlineMs)
+    return {
+      name: loaded.name,
+      plan: fit,
+      predict: (vectors, deadlineMs) => inTime(ask, vectors, { deadlineMs, clock: this.#clock }),
+    }
+  }
+
   async close(): Promise<void> {
     for (const { runner } of this.#models.values()) await runner.close()
   }
@@ -141,6 +163,21 @@ function fitOrMisfit(model: Model, plan: Plan): ModelPlan | MillraceError {
     if (!(error instanceof MillraceError) || error.code !== 'DEFINITION') throw error
     return new MillraceError('MODEL_MISFIT', { model: model.name, list: error.details['list']! }, { cause: error })
   }
+}
+
+async function inTime(
+  ask: (vectors: readonly ReadVector[], deadlineMs: number) => Promise<Prediction[]>,
+  vectors: readonly ReadVector[],
+  { deadlineMs, clock }: { readonly deadlineMs: number; readonly clock: Clock },
+): Promise<Prediction[]> {
+  const startedAt = clock.elapsed()
+  const answered = new AbortController()
+  const late = clock.sleep(deadlineMs, answered.signal).then(() => null)
+  const predictions = await Promise.race([ask(vectors, deadlineMs), late])
+  answered.abort()
+  if (predictions !== null && clock.elapsed() - startedAt <= deadlineMs) return predictions
+  const detail = `there was nothing within ${deadlineMs} ms`
+  return vectors.map(() => ({ outcome: 'failed', reason: 'LATE', detail, inputs: {} }))
 }
 
 async function run(

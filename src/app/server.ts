@@ -156,6 +156,9 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
       metrics.logEndOffset.of({ topic, partition }).set(end)
       metrics.consumerLag.of({ topic, partition }).set(end - Math.max(next, 0))
     }
+    for (const { topic, outcome, total } of mill.answering?.counts ?? []) {
+      metrics.answers.of({ topic, outcome }).setTotal(total)
+    }
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
   }
 }

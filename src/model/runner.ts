@@ -14,6 +14,8 @@ export type FailureReason =
   | 'OUTPUT_SHAPE'
   | 'OUTPUT_TYPE'
   | 'OUTPUT_NOT_FINITE'
+  /** Of a prediction in the log, which has an answer in any case: there was none in time. */
+  | 'LATE'
   /** A server: not reached, broke off, or said that it cannot now. */
   | 'REMOTE_DOWN'
   | 'REMOTE_LATE'

@@ -34,6 +34,8 @@ export type Metrics = {
   readonly httpRequest: Family<'route' | 'status', HistogramHandle>
   /** `outcome`: served, refused or failed, by entity; or late, busy or misfit, by entity of a request without answer. */
   readonly predictions: Family<'model' | 'outcome', CounterHandle>
+  /** `topic`: of the answers to requests that came through the log; `outcome`: served, refused or failed. */
+  readonly answers: Family<'topic' | 'outcome', CounterHandle>
   readonly predictionSeconds: Family<'model', HistogramHandle>
   readonly stateKeys: Family<'view', GaugeHandle>
   readonly stateBytes: Family<'view', GaugeHandle>
@@ -164,6 +166,11 @@ function makeReadMetrics(families: MetricFamilies) {
 
 function makePredictionMetrics(families: MetricFamilies) {
   return {
+    answers: families.counter({
+      name: 'millrace_answers_total',
+      help: 'Records of the log that were answered, by the topic of the answers and by outcome.',
+      labels: ['topic', 'outcome'],
+    }),
     predictions: families.counter({
       name: 'millrace_predictions_total',
       help: 'Entities that a prediction was asked for, by what came of it.',

@@ -18,3 +18,8 @@ export const replaysTopic = 'dead-letter-replays'
 /** Questions that come through the log, and where their answers go: partition p of the one is answered on p of the other. */
 export const featureRequestsTopic = 'feature-requests'
 export const computedFeaturesTopic = 'computed-features'
+export const inferenceRequestsTopic = 'inference-requests'
+export const predictionsTopic = 'predictions'
+
+/** Every vector that is handed to a model for a prediction in the log. */
+export const modelInputTopic = 'model-input'

@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../log/log.ts'
-import { deadLetterTopic } from '../../plan/topics.ts'
+import { computedFeaturesTopic, deadLetterTopic, modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
 import type { OnlineStore } from '../../store/online/online-store.ts'
-import { Answerer, type AnsweredPartition } from '../../stream/answerer.ts'
-import type { AnswerSource } from './log-request.ts'
+import { Answerer, type AnswererOptions, type AnsweredPartition } from '../../stream/answerer.ts'
+import type { Models } from '../models.ts'
 import { featureAnswering, makeFeatureAnswers } from './feature-requests.ts'
+import { inferenceAnswering, makeInferenceAnswers } from './inference-requests.ts'
+import type { AnswerSource } from './log-request.ts'
 
 type Place = {
   readonly log: Log
@@ -14,25 +16,35 @@ type Place = {
   readonly partitions: number
 }
 
+type Source = AnswerSource & { readonly models: Models }
+
 /** What answers the requests that come through the log, in one process. */
 export class Answering {
-  readonly #answerers: readonly Answerer[]
+  readonly #answerers: Answerer[] = []
+  readonly #counts = new Map<string, { readonly topic: string; readonly outcome: string; total: number }>()
   #starting: Promise<void> | null = null
   #isClosed = false
 
-  private constructor(answerers: readonly Answerer[]) {
-    this.#answerers = answerers
-  }
+  private constructor() {}
 
   /** Creates the topics. Answers nothing yet. */
-  static async open(mill: AnswerSource, place: Place): Promise<Answering> {
-    const kinds = [{ ...featureAnswering, besides: [deadLetterTopic], answer: makeFeatureAnswers(mill) }]
-    const answerers: Answerer[] = []
+  static async open(source: Source, place: Place): Promise<Answering> {
+    const answering = new Answering()
+    const counting = (topic: string) => (outcome: string) => answering.#count(topic, outcome)
+    const [features, predictions] = [counting(computedFeaturesTopic), counting(predictionsTopic)]
+    const kinds = [
+      { ...featureAnswering, besides: [deadLetterTopic], answer: makeFeatureAnswers(source, features) },
+      {
+        ...inferenceAnswering,
+        besides: [deadLetterTopic, modelInputTopic],
+        answer: makeInferenceAnswers(source, predictions),
+      },
+    ]
     for (const kind of kinds) {
-      await createPair(kind, place)
-      answerers.push(new Answerer({ ...kind, ...place }))
+      await createTopics(kind, place)
+      answering.#answerers.push(new Answerer({ ...kind, ...place }))
     }
-    return new Answering(answerers)
+    return answering
   }
 
   /** Begins once `ready` resolves or rejects: nobody is to be answered from what was known long ago. */
@@ -50,6 +62,18 @@ export class Answering {
     return this.#answerers.flatMap(({ partitions }) => partitions)
   }
 
+  /** What became of the requests that this process answered, by the topic of their answers. */
+  get counts(): Iterable<{ readonly topic: string; readonly outcome: string; readonly total: number }> {
+    return this.#counts.values()
+  }
+
+  #count(topic: string, outcome: string): void {
+    const name = `${topic} ${outcome}`
+    let counted = this.#counts.get(name)
+    if (counted === undefined) this.#counts.set(name, (counted = { topic, outcome, total: 0 }))
+    counted.total += 1
+  }
+
   /** Resolves once every request that is durable now is answered. */
   async caughtUp(): Promise<void> {
     await this.#starting
@@ -63,11 +87,12 @@ export class Answering {
 }
 
 /** Requests of a topic that exists are answered on as many partitions as it has. */
-async function createPair(
-  { requests, answers }: { readonly requests: string; readonly answers: string },
+async function createTopics(
+  { requests, answers, besides }: Pick<AnswererOptions, 'requests' | 'answers' | 'besides'>,
   { log, partitions }: Place,
 ): Promise<void> {
   const find = (topic: string) => log.topics().find((one) => one.topic === topic)
   if (find(requests) === undefined) await log.createTopic(requests, { partitions })
-  if (find(answers) === undefined) await log.createTopic(answers, { partitions: find(requests)!.partitions })
+  const missing = [answers, ...besides].filter((topic) => find(topic) === undefined)
+  for (const topic of missing) await log.createTopic(topic, { partitions: find(requests)!.partitions })
 }

@@ -25,14 +25,18 @@ const name = featureRequestsTopic
  * that the answer names, at which a training set gives the same.
  */
 export function makeFeatureAnswers(
-  mill: AnswerSource,
+  source: AnswerSource,
+  count: (outcome: string) => void,
 ): (requests: readonly Request[], partition: number) => Promise<Answer[]> {
   return (requests, partition) => {
-    const nowMs = mill.now()
+    const nowMs = source.now()
     const answers = requests.map((request): Answer => {
       try {
-        return { answer: answerRecord(request.record, vectorFor(mill, request, nowMs), nowMs) }
+        const answer = answerRecord(request.record, vectorFor(source, request, nowMs), nowMs)
+        count('served')
+        return { answer }
       } catch (error) {
+        count('refused')
         return refuse(request, reasonOf(error), { name, topic: featureRequestsTopic, partition, nowMs })
       }
     })
@@ -42,9 +46,9 @@ export function makeFeatureAnswers(
 
 export const featureAnswering = { name, requests: featureRequestsTopic, answers: computedFeaturesTopic } as const
 
-function vectorFor(mill: AnswerSource, { record }: Request, nowMs: number): object {
+function vectorFor(source: AnswerSource, { record }: Request, nowMs: number): object {
   const { object, requestId, userId, keys, asOf = nowMs } = parseLogRequest(record)
-  const { reader } = mill
+  const { reader } = source
   const prepared = reader.prepare(targetOf(object))
   const rows = reader.readRows(prepared, [keys], { asOf, full: true })
   const { names, service } = prepared.shape

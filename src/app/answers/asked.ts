@@ -1,0 +1,128 @@
+import type { FeatureStatus } from '../../plan/finish-view.ts'
+import { planDigits } from '../../stream/feature-record.ts'
+import type { Prediction, ReadVector } from '../../model/predictor.ts'
+import { formatInstant } from '../../schema/instant.ts'
+import type { EntityKeys } from '../../serve/entity-key.ts'
+import type { VectorOptions, VectorReader } from '../../serve/vector-reader.ts'
+import type { LogRecord } from '../../log/log.ts'
+import type { TakenModel } from '../models.ts'
+
+/** A vector that is handed to a model, with all that its answer says of it. */
+export type Asked = {
+  /** What names the question: the request's id and user, or the event's. */
+  readonly about: Readonly<Record<string, unknown>>
+  readonly taken: TakenModel
+  readonly vector: ReadVector
+  readonly keys: EntityKeys
+  readonly asOf: number
+  readonly prefix: Readonly<Record<string, readonly number[]>>
+  /** As `millrace plan` prints it. */
+  readonly plan: string
+}
+
+/** Reads the vector of a question; synchronous, so that it is of one prefix. Throws what reading throws. */
+export function ask(
+  { about, keys, taken }: Pick<Asked, 'about' | 'keys' | 'taken'>,
+  reader: VectorReader,
+  options: VectorOptions,
+): Asked {
+  const rows = reader.readRows(reader.prepare({ service: taken.plan.target }), [keys], { ...options, full: true })
+  const width = rows.shape.names.length
+  // The rows are those of the next read too.
+  const vector = { values: rows.values.slice(0, width), status: rows.status.slice(0, width) }
+  const plan = reader.plan.hash.slice(0, planDigits)
+  return { about, taken, vector, keys, asOf: rows.asOf[0]!, prefix: rows.prefix, plan }
+}
+
+/** Asks each model once for all that is asked of it. In the order of the questions. */
+export async function predictAll(asked: readonly Asked[], deadlineMs: number): Promise<Prediction[]> {
+  const predictions = new Array<Prediction>(asked.length)
+  const groups = Map.groupBy(asked.keys(), (index) => asked[index]!.taken)
+  for (const [taken, indexes] of groups) {
+    const given = await taken.predict(
+      indexes.map((index) => asked[index]!.vector),
+      deadlineMs,
+    )
+    for (const [row, index] of indexes.entries()) predictions[index] = given[row]!
+  }
+  return predictions
+}
+
+/** What `model-input` says of a question: enough to ask the same again. */
+type ModelInput = {
+  readonly model: string
+  readonly model_version: number
+  readonly checksum: string | null
+  readonly keys: EntityKeys
+  readonly as_of: string
+  readonly inputs: Readonly<Record<string, ReadVector['values'][number]>>
+  readonly status: Readonly<Record<string, FeatureStatus>>
+  readonly prefix: Asked['prefix']
+  readonly plan: string
+}
+
+export function modelInputOf({ about, taken, vector, keys, asOf, prefix, plan }: Asked): ModelInput {
+  const { name, version, checksum } = taken.name
+  const inputs = taken.plan.inputs.map((input) => [input.name, vector.values[input.place]!] as const)
+  const status = taken.plan.inputs.flatMap((input) => {
+    const one = vector.status[input.place]!
+    return one === 'PRESENT' ? [] : [[input.name, one] as const]
+  })
+  return {
+    ...about,
+    model: name,
+    model_version: version,
+    checksum,
+    keys,
+    as_of: formatInstant(asOf),
+    inputs: Object.fromEntries(inputs),
+    status: Object.fromEntries(status),
+    prefix,
+    plan,
+  }
+}
+
+/**
+ * The same question again, of the vector that was written for it before the process died: what was handed to a model
+ * once stands. Null when the model is another one now; then the vector is read anew.
+ */
+export function askedBefore(about: Asked['about'], taken: TakenModel, { value }: LogRecord): Asked | null {
+  const found = JSON.parse(Buffer.from(value!).toString()) as ModelInput
+  const { name, version, checksum } = taken.name
+  if (found.model !== name || found.model_version !== version || found.checksum !== checksum) return null
+  const vector = { values: [] as ReadVector['values'][number][], status: [] as FeatureStatus[] }
+  for (const input of taken.plan.inputs) {
+    if (!Object.hasOwn(found.inputs, input.name)) return null
+    vector.values[input.place] = found.inputs[input.name]!
+    vector.status[input.place] = found.status[input.name] ?? 'PRESENT'
+  }
+  const { keys, prefix, plan } = found
+  return { about, taken, vector, keys, asOf: Date.parse(found.as_of), prefix, plan }
+}
+
+/** What `predictions` says: the names that readers of the field look for first, then ours. */
+export function predictionOf(
+  { about, taken, keys, asOf, prefix, plan }: Asked,
+  prediction: Prediction,
+  nowMs: number,
+): object {
+  const { name, version, checksum } = taken.name
+  const output = prediction.outcome === 'served' ? prediction.output : null
+  const [first] = taken.plan.outputs
+  return {
+    ...about,
+    prediction: output === null ? null : (output['prediction'] ?? output[first!.name] ?? null),
+    confidence: output?.['confidence'] ?? null,
+    timestamp: formatInstant(nowMs),
+    model: name,
+    model_version: version,
+    checksum,
+    outcome: prediction.outcome,
+    ...(prediction.outcome === 'served' ? { output } : { reason: prediction.reason, detail: prediction.detail }),
+    status: prediction.inputs,
+    keys,
+    as_of: formatInstant(asOf),
+    prefix,
+    plan,
+  }
+}
