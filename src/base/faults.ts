@@ -350,6 +350,12 @@ export const faults = {
     message: 'Kafka refused to {action}: {detail}',
     hint: 'The detail is what the broker said. Its own log may say more.',
   },
+  KAFKA_GROUP_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'group "{group}" does not take this member: {detail}',
+    hint: 'Two processes must not have one instance id, nor may others than millrace be in its group. `kafka-consumer-groups --describe --members --group {group}` shows who is in it.',
+  },
   KAFKA_RECORDS_DAMAGED: {
     kind: 'external',
     retry: 'never',

@@ -6,9 +6,10 @@ import { kafkaFault, type Trouble, troubleOf } from './kafka-trouble.ts'
 
 /**
  * A broker answers the requests of one connection one after the other: those that may wait for records, those that
- * fetch what is there, and those that write have a connection each.
+ * fetch what is there, those that write, heartbeats of a group, and those that wait until all its members have joined
+ * have a connection each.
  */
-export type Lane = 'poll' | 'read' | 'write'
+export type Lane = 'poll' | 'read' | 'write' | 'group' | 'join'
 
 export type Metadata = metadataV12.MetadataResponse
 
@@ -64,6 +65,13 @@ export class Cluster {
     }
   }
 
+  async speaks({ key, version }: Omit<NeededApi, 'api'>): Promise<boolean> {
+    const { apiKeys } = await this.#anywhere((connection) => apiVersionsV3.api.async(connection, 'millrace', '1'))
+    return apiKeys.some(({ apiKey, minVersion, maxVersion }) => {
+      return apiKey === key && minVersion <= version && version <= maxVersion
+    })
+  }
+
   /** Sends a request to one broker; throws what the client library throws. */
   async send<Answer>(node: number, lane: Lane, request: (connection: Connection) => Promise<Answer>): Promise<Answer> {
     const broker = this.#brokers.find(({ nodeId }) => nodeId === node)
@@ -102,6 +110,17 @@ export class Cluster {
     }
   }
 
+  /** Whoever waits for an answer there gets an error; the next request goes over a new connection. */
+  disconnect(node: number, lane: Lane): void {
+    const broker = this.#brokers.find(({ nodeId }) => nodeId === node)
+    if (broker === undefined) return
+    const name = nameOf(broker, lane)
+    const connected = this.#connections.get(name)
+    this.#connections.delete(name)
+    // One that is not there need not be closed.
+    void connected?.then((connection) => connection.close()).catch(() => undefined)
+  }
+
   async close(): Promise<void> {
     this.#closing.abort()
     const open = await Promise.allSettled(this.#connections.values())
@@ -129,11 +148,11 @@ export class Cluster {
   }
 
   #connect({ host, port }: { host: string; port: number }, lane: Lane): Promise<Connection> {
-    const name = `${lane} ${host}:${port}`
+    const name = nameOf({ host, port }, lane)
     const existing = this.#connections.get(name)
     if (existing !== undefined) return existing
     if (this.closing.aborted) return Promise.reject(new MillraceError('LOG_CLOSED', {}))
-    const connection = new Connection(`millrace-${lane}`, connectionOptions(this.settings, host))
+    const connection = new Connection(`millrace-${lane}`, connectionOptions(this.settings, host, lane))
     const forget = (): void => {
       if (this.#connections.get(name) === connected) this.#connections.delete(name)
     }
@@ -150,6 +169,10 @@ export class Cluster {
   }
 }
 
+function nameOf({ host, port }: { host: string; port: number }, lane: Lane): string {
+  return `${lane} ${host}:${port}`
+}
+
 const firstWaitMs = 50
 const lastWaitMs = 1_000
 
@@ -158,12 +181,22 @@ async function open(connection: Connection, host: string, port: number): Promise
   return connection
 }
 
-function connectionOptions({ sasl, tls }: KafkaSettings, host: string): ConnectionOptions {
-  const options: ConnectionOptions = { connectTimeout: 5_000, requestTimeout: 30_000, maxInflights: 5 }
+function connectionOptions({ sasl, tls }: KafkaSettings, host: string, lane: Lane): ConnectionOptions {
+  const requestTimeout = requestTimeoutsMs[lane]
+  const options: ConnectionOptions = { connectTimeout: 5_000, requestTimeout, maxInflights: 5 }
   if (tls !== null) {
     options.tls = tls
     options.tlsServerName = isIP(host) === 0
   }
   if (sasl !== null) options.sasl = sasl
   return options
+}
+
+/** A heartbeat that is not answered soon had better be sent elsewhere; a group may take minutes to come together. */
+const requestTimeoutsMs: Readonly<Record<Lane, number>> = {
+  poll: 30_000,
+  read: 30_000,
+  write: 30_000,
+  group: 5_000,
+  join: 310_000,
 }

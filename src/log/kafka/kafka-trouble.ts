@@ -47,12 +47,12 @@ export function troubleOfCode(code: number): Trouble {
 export function kafkaFault(
   trouble: Trouble,
   settings: KafkaSettings,
-  doing: { readonly action: string; readonly operation?: string; readonly topic?: string },
+  doing: { readonly action: string; readonly operation?: string; readonly topic?: string; readonly group?: string },
   cause?: unknown,
 ): MillraceError {
   const { brokers, sasl } = settings
   const { name, detail } = trouble
-  const { action, operation = 'All', topic } = doing
+  const { action, operation = 'All', topic, group } = doing
   const options = { cause }
   const user = sasl === null ? 'a client without a name' : 'username' in sasl ? `user "${sasl.username}"` : 'the token'
   if (name === 'SASL_AUTHENTICATION_FAILED' || name === 'UNSUPPORTED_SASL_MECHANISM') {
@@ -60,8 +60,9 @@ export function kafkaFault(
     return new MillraceError('KAFKA_AUTHENTICATION_REFUSED', { brokers, user, mechanism, detail }, options)
   }
   if (name.endsWith('AUTHORIZATION_FAILED')) {
-    const resource = topic === undefined ? 'the cluster' : `topic "${topic}"`
-    const option = topic === undefined ? '--cluster' : `--topic ${topic}`
+    const [kind, named] = topic === undefined ? ['group', group] : ['topic', topic]
+    const resource = named === undefined ? 'the cluster' : `${kind} "${named}"`
+    const option = named === undefined ? '--cluster' : `--${kind} ${named}`
     return new MillraceError('KAFKA_ACCESS_DENIED', { user, action, resource, operation, option }, options)
   }
   if (name === unreachable) return new MillraceError('KAFKA_UNREACHABLE', { brokers, detail }, options)
