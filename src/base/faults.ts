@@ -1,17 +1,10 @@
+import { clusterFaults } from './cluster-faults.ts'
+import type { Fault } from './fault.ts'
+
 /**
  * Every fault this package can raise: who can mend it, whether a retry may help, what happened and what to do next.
  * A code is never renamed and never reused. `docs/ERRORS.md` lists the same codes; a test keeps the two in step.
  */
-type Fault = {
-  /** Who can mend it: the author of a definition or request, an outside system, or us. */
-  readonly kind: 'user' | 'external' | 'internal'
-  readonly retry: 'never' | 'backoff'
-  /** One fact. Present tense when permanent, past tense when a retry may succeed. */
-  readonly message: string
-  /** What to do next, in complete sentences. */
-  readonly hint: string
-}
-
 export const faults = {
   DEFINITION: {
     kind: 'user',
@@ -550,6 +543,7 @@ export const faults = {
     message: '{file} row {row}: column "{column}" is {came}',
     hint: 'Give {allowed} in every row.',
   },
+  ...clusterFaults,
 } as const satisfies Record<string, Fault>
 
 export type FaultCode = keyof typeof faults

@@ -58,6 +58,11 @@ export type TopicOptions = {
   readonly partitions: number
   /** Whole segments older than this, by their newest record's timestamp, are deleted. Default: kept for ever. */
   readonly retentionMs?: number
+  /**
+   * Only the newest record of each key has to be kept, and what is younger than an hour; every record has a key. An
+   * adapter may keep more. Default: false.
+   */
+  readonly compacted?: boolean
 }
 
 export type TopicDescription = {

@@ -9,6 +9,21 @@ export function featureEventsTopic(view: string): string {
 
 export const featureEventsPrefix = 'feature-events.'
 
+/** Accepted events by entity: what folds read when several processes share the work. */
+export function processedEventsTopic(entity: string): string {
+  return `processed-events.${entity}`
+}
+
+/** The states of an entity, as their owners change them. */
+export function featureStateTopic(entity: string): string {
+  return `feature-state.${entity}`
+}
+
+/** How far the source partitions of a stream have been judged, and what has to be remembered of them. */
+export function ingestStateTopic(stream: string): string {
+  return `ingest-state.${stream}`
+}
+
 /** Where every version of the definitions lies that was applied. */
 export const registryTopic = 'plan-registry'
 

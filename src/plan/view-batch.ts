@@ -81,6 +81,18 @@ export class ViewBatch {
     return 'applied'
   }
 
+  /** The key of the event that was added last. Valid until the next one is. */
+  get lastKey(): Uint8Array {
+    const { size, keyStarts } = this.batch
+    return this.batch.keyBytes.subarray(keyStarts[size - 1], keyStarts[size])
+  }
+
+  /** Takes away the event that was added last. */
+  dropLast(): void {
+    this.batch.size -= 1
+    this.#keys.truncate(this.batch.keyStarts[this.batch.size]!)
+  }
+
   /** As `encodeKey`. False: a part of it is null. */
   #addKey(projector: Projector, fields: readonly number[]): boolean {
     const { numbers, starts, ends } = projector.values

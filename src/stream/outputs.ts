@@ -55,14 +55,23 @@ export class Outputs {
   readonly #written = new WrittenOutputs()
   readonly #published = new PublishedIntervals()
   readonly #partitionCounts = new Map<string, number>()
+  readonly #rejections: readonly string[]
   #views: ReadonlyMap<string, string>
   #pending: Output[] = []
   #pendingBytes = 0
 
-  /** @param views topic of finished values → fingerprint of its view. The topics exist. */
-  constructor(log: Log, views: ReadonlyMap<string, string> = new Map()) {
+  /**
+   * @param views topic of finished values → fingerprint of its view. The topics exist.
+   * @param rejections those for rejected events, where any are to go.
+   */
+  constructor(
+    log: Log,
+    views: ReadonlyMap<string, string> = new Map(),
+    rejections: readonly string[] = [deadLetterTopic, lateTopic],
+  ) {
     this.#log = log
     this.#views = views
+    this.#rejections = rejections
   }
 
   /** From now on finished values go to these topics and no others. */
@@ -75,8 +84,8 @@ export class Outputs {
   }
 
   /** Every topic that this writes to. */
-  get #topics(): readonly string[] {
-    return [deadLetterTopic, lateTopic, ...this.#views.keys()]
+  get topics(): readonly string[] {
+    return [...this.#rejections, ...this.#views.keys()]
   }
 
   get pendingBytes(): number {
@@ -88,7 +97,7 @@ export class Outputs {
    * `LOG_OFFSET_OUT_OF_RANGE` when an output topic is shorter than the checkpoint says.
    */
   async restore(ends: Readonly<Record<string, readonly number[]>>, next: NextOffsetOf): Promise<void> {
-    for (const topic of this.#topics) {
+    for (const topic of this.topics) {
       for (let partition = 0; partition < this.#partitions(topic); partition++) {
         const [start, end] = [this.#log.start(topic, partition), this.#log.end(topic, partition)]
         let offset = Math.max(ends[topic]?.[partition] ?? 0, start)
@@ -138,7 +147,7 @@ export class Outputs {
     this.#pendingBytes = 0
     const aheadFrom = this.#written.aheadFrom(next)
     this.#published.addAhead(aheadFrom)
-    return { outputs, topics: this.#topics, aheadFrom }
+    return { outputs, topics: this.topics, aheadFrom }
   }
 
   /**

@@ -44,14 +44,15 @@ export async function describeTopics(
 export async function createKafkaTopic(
   cluster: Cluster,
   topic: string,
-  { partitions, retentionMs }: TopicOptions,
+  { partitions, retentionMs, compacted = false }: TopicOptions,
 ): Promise<void> {
   const { replication, inSyncMin, appendBytesMax } = cluster.settings
   if (replication > cluster.brokerCount) {
     throw new MillraceError('KAFKA_REPLICAS_TOO_FEW', { topic, replication, brokers: cluster.brokerCount })
   }
   const configs = {
-    'cleanup.policy': 'delete',
+    'cleanup.policy': compacted ? 'compact' : 'delete',
+    ...(compacted ? { 'min.compaction.lag.ms': String(compactionLagMs) } : {}),
     'retention.ms': String(retentionMs ?? -1),
     'retention.bytes': '-1',
     'min.insync.replicas': String(inSyncMin),
@@ -74,6 +75,9 @@ export async function createKafkaTopic(
     }
   })
 }
+
+/** What is written in vain has to be put right before the records that it stands for are gone. */
+const compactionLagMs = 3_600_000
 
 type Described = Awaited<ReturnType<typeof describeConfigsV4.api.async>>
 
