@@ -52,3 +52,13 @@ export const terminalRisk = featureView('terminal_risk', {
 })
 
 export const fraudV1 = featureService('fraud_v1', [spending, terminalRisk])
+
+/** Of the payment that is scored: the newest of its customer. */
+export const latestPayment = featureView('latest_payment', {
+  from: payments,
+  by: customer,
+  features: (on) => ({ amount: on.row((payment) => payment.amount) }),
+})
+
+/** What the models read: the published features, and the amount. */
+export const scoring = featureService('card_scoring', [latestPayment, spending, terminalRisk])
