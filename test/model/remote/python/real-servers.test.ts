@@ -42,7 +42,12 @@ async function freePort(): Promise<number> {
 }
 
 /** Its process group, since both servers start others. */
-function startProcess(t: TestContext, command: string, args: readonly string[], options: { cwd: string; env?: object }) {
+function startProcess(
+  t: TestContext,
+  command: string,
+  args: readonly string[],
+  options: { cwd: string; env?: object },
+) {
   const env = { ...process.env, ...options.env }
   const child = spawn(command, args, { cwd: options.cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const said: Buffer[] = []
