@@ -88,12 +88,13 @@ export type Workload = {
   readonly keys: 'uniform' | 'zipf'
   /** Event time between two events of the whole stream, milliseconds. */
   readonly stepMs: number
+  /** Of the first event. Default: 2026. */
+  readonly startMs?: number
 }
 
 /** Raw bytes of each event, in event time order. */
-export function makePayments({ events, customers, keys, stepMs }: Workload): Uint8Array[] {
+export function makePayments({ events, customers, keys, stepMs, startMs = yearStartMs }: Workload): Uint8Array[] {
   const random = makeRandom(42)
-  const startMs = Date.UTC(2026, 0, 1)
   const draw = (count: number): number => {
     const u = random()
     // u³ puts half of the events on an eighth of the keys: heavy at the head, long in the tail.
@@ -119,6 +120,8 @@ export function makePayments({ events, customers, keys, stepMs }: Workload): Uin
     ),
   )
 }
+
+const yearStartMs = Date.UTC(2026, 0, 1)
 
 /** xorshift32: a benchmark needs the same events again, not good randomness. */
 function makeRandom(seed: number): () => number {
