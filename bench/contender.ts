@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** A process of Java's, its group and its topics take a while to begin on a busy machine. */
+const beginMs = 120_000
+
 /** How far a contender is, and what it has used until then. */
 export type Sample = {
   readonly ms: number
@@ -44,6 +47,11 @@ export class Contender {
     return this.#port!
   }
 
+  /** Null until it serves. */
+  get portOrNull(): number | null {
+    return this.#port
+  }
+
   /** Peak of its memory in RAM, all of it: heap, buffers, code, mapped files. */
   get memoryBytes(): number {
     return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))![1]) * 1024
@@ -51,23 +59,14 @@ export class Contender {
 
   /** Until as many events count, or the time is over. Throws when it ends by itself. */
   async reaches(events: number, withinMs: number): Promise<boolean> {
-    const until = performance.now() + withinMs
-    while (doneOf(this.samples.at(-1)) < events) {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-        throw new Error(`a contender ended by itself\n${this.#errors.slice(-4_000)}`)
-      }
-      if (performance.now() > until) return false
-      await sleep(10)
-    }
-    return true
+    return await this.#until(() => doneOf(this.samples.at(-1)) >= events, withinMs)
   }
 
-  /** Until it has said something. */
-  async begun(): Promise<void> {
-    while (this.samples.length === 0) {
-      if (!(await this.reaches(0, 1_000)) && this.#child.exitCode !== null) return
-      await sleep(10)
-    }
+  /** Until it has taken something. */
+  async begins(): Promise<void> {
+    await this.#until(() => startedOf(this.samples.at(-1)) > 0, beginMs)
+    if (startedOf(this.samples.at(-1)) <= 0)
+      throw new Error(`a contender does not begin\n${this.#errors.slice(-4_000)}`)
   }
 
   async stop(): Promise<void> {
@@ -77,6 +76,18 @@ export class Contender {
   /** kill -9, and gone. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
+  }
+
+  async #until(isDone: () => boolean, withinMs: number): Promise<boolean> {
+    const until = performance.now() + withinMs
+    while (!isDone()) {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`a contender ended by itself\n${this.#errors.slice(-4_000)}`)
+      }
+      if (performance.now() > until) return false
+      await sleep(10)
+    }
+    return true
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -102,6 +113,11 @@ export class Contender {
 /** Events that count everywhere. */
 export function doneOf(sample: Sample | undefined): number {
   return sample === undefined ? -1 : Math.min(sample.customers, sample.terminals)
+}
+
+/** Events that count anywhere. */
+export function startedOf(sample: Sample | undefined): number {
+  return sample === undefined ? -1 : Math.max(sample.customers, sample.terminals)
 }
 
 /** Of all threads of a process, those that have ended too. */

@@ -10,6 +10,8 @@ import { makePayments } from './workloads/payments.ts'
 
 export const topic = 'payments'
 export const customers = 100_000
+/** Of the peers. */
+export const results = { customers: 'results-customers', terminals: 'results-terminals' } as const
 const partitions = 4
 
 /** A broker of its own for each turn, which begins with the same payments in its topic and nothing else. */
@@ -33,7 +35,7 @@ export class KafkaPlace {
   async fill(events: number, spanMs: number): Promise<{ readonly generator: number; readonly broker: number }> {
     await this.#start()
     const log = await this.openLog()
-    await log.createTopic(topic, { partitions })
+    for (const name of [topic, ...Object.values(results)]) await log.createTopic(name, { partitions })
     const stepMs = Math.floor(spanMs / events)
     const values = makePayments({ events, customers, keys: 'uniform', stepMs, startMs: Date.now() - events * stepMs })
     const [own, broker] = [process.cpuUsage(), cpuSecondsOf(this.pid)]
@@ -60,6 +62,21 @@ export class KafkaPlace {
   async stop(): Promise<void> {
     await this.#cluster?.stop()
     this.#cluster = null
+  }
+
+  /** As many as lie in the topic. */
+  async records(log: Log): Promise<number> {
+    await log.refresh(topic)
+    return Array.from({ length: partitions }, (_, partition) => log.end(topic, partition)).reduce((a, b) => a + b)
+  }
+
+  async withLog<T>(use: (log: Log) => Promise<T>): Promise<T> {
+    const log = await this.openLog()
+    try {
+      return await use(log)
+    } finally {
+      await log.close()
+    }
   }
 
   async openLog(): Promise<Log> {

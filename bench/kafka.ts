@@ -1,28 +1,18 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { missingForKafka } from '../scripts/kafka/jars.ts'
-import { Contender, doneOf, type Sample } from './contender.ts'
-import { type Bench, type BenchContext, type BenchRow, figure, median, sampled } from './harness.ts'
-import { customers, KafkaPlace, topic } from './kafka-place.ts'
-import { kafkaStreamsCommand, kafkaStreamsVersion, type PeerOrder } from './peers/kafka-streams.ts'
-import type { KafkaMillOrder } from './workloads/kafka-mill.ts'
-
-type Start = {
-  readonly brokers: string
-  readonly folder: string
-}
-
-type Entrant = {
-  readonly what: string
-  readonly side: 'ours' | 'peer'
-  readonly note: string
-  readonly command: (place: Start) => Promise<readonly string[]>
-}
+import { Contender, doneOf, type Sample, startedOf } from './contender.ts'
+import { type Bench, type BenchContext, type BenchRow, figure, sampled } from './harness.ts'
+import { type Entrant, entrants } from './kafka-entrants.ts'
+import { LiveLoad, livePerSecond, Probes, watchResults, watchVectors } from './kafka-live.ts'
+import { customers, KafkaPlace } from './kafka-place.ts'
+import { compareValues, publishedValues, servedValues, type Values } from './kafka-values.ts'
+import { kafkaStreamsVersion } from './peers/kafka-streams.ts'
 
 const bench: Bench = {
   name: 'kafka',
-  describe: `Payments in Kafka to count, sum and mean per customer and per terminal over 5 minutes, 1 hour and 24 hours, against Kafka Streams ${kafkaStreamsVersion} on the same broker`,
+  describe: `Payments in Kafka to count, sum and mean per customer and per terminal over 5 minutes, 1 hour and 24 hours, against Kafka Streams ${kafkaStreamsVersion} (exactly once, RocksDB) with the same broker and payments`,
   peers: ['@platformatic/kafka'],
   lacks: missingForKafka,
   run: measure,
@@ -30,86 +20,46 @@ const bench: Bench = {
 
 export const { name, describe, peers, lacks, run } = bench
 
-/** Both sides write a checkpoint, or commit, this often. */
-const commitMs = 1_000
+/** Of event time: the longest window is full well before the end. */
+const spanMs = 30 * 3_600_000
 
-const entrants: readonly Entrant[] = [
-  {
-    what: 'reading alone',
-    side: 'ours',
-    note: 'the reader of millrace, checksums checked, nothing done with the records',
-    command: ({ brokers }) => Promise.resolve(nodeCommand('kafka-read.ts', { brokers, topic })),
-  },
-  {
-    what: 'millrace',
-    side: 'ours',
-    note: 'one process; states are served, nothing is emitted',
-    command: (start) => Promise.resolve(millCommand(start, { emit: false })),
-  },
-  {
-    what: 'millrace, emitting',
-    side: 'ours',
-    note: 'one process; the values after each event go to a topic per view too, twice as many records as events',
-    command: (start) => Promise.resolve(millCommand(start, { emit: true })),
-  },
-  {
-    what: 'Kafka Streams, Processor API',
-    side: 'peer',
-    note: 'the same algorithm, one thread, RocksDB; the values after each event go to a topic per view',
-    command: (start) => peerCommand(start, { topology: 'exact' }),
-  },
-  {
-    what: 'Kafka Streams, sliding windows',
-    side: 'peer',
-    note: 'its DSL, one thread, RocksDB; stopped after the time allowed, and so measured with windows less full',
-    command: (start) => peerCommand(start, { topology: 'sliding' }),
-  },
-]
-
-function nodeCommand(script: string, order: object): string[] {
-  const file = join(import.meta.dirname, 'workloads', script)
-  return [process.execPath, '--conditions=millrace-source', file, JSON.stringify(order)]
-}
-
-function millCommand({ brokers, folder }: Start, more: Pick<KafkaMillOrder, 'emit'>): string[] {
-  return nodeCommand('kafka-mill.ts', { brokers, folder, topic, checkpointMs: commitMs, ...more })
-}
-
-async function peerCommand(
-  { brokers, folder }: Start,
-  more: Pick<PeerOrder, 'topology'> & Partial<PeerOrder>,
-): Promise<readonly string[]> {
-  const fixed = { brokers, name: 'peer', input: topic, output: 'results', state: folder }
-  return await kafkaStreamsCommand({ ...fixed, threads: 1, commitMs, lingerMs: 100, ...more })
-}
+/** While catching up: the default of millrace. What changes often is written once. */
+const catchingUpCommitMs = 1_000
+/** At a steady load: each its own default. */
+const liveCommitMs = { ours: 1_000, peer: 100 } as const
 
 async function measure(context: BenchContext): Promise<readonly BenchRow[]> {
-  const events = context.quick ? 60_000 : 600_000
+  const events = context.quick ? 20_000 : 300_000
   const place = new KafkaPlace(context.folder)
   try {
     const filling = await place.fill(events, spanMs)
     const turns = new Map<Entrant, Turn[]>(entrants.map((entrant) => [entrant, []]))
-    for (let run = 0; run < context.runs; run++) {
+    for (let turn = 0; turn < context.runs; turn++) {
       for (const entrant of entrants) {
-        const turn = await take(context, { entrant, place, events, run })
-        turns.get(entrant)!.push(turn)
-        context.log(
-          `${run + 1}/${context.runs}  ${entrant.what}: ${figure(turn.perSecond)} events/s, ${figure(turn.warmCpu)} s CPU per million`,
-        )
+        const taken = await catchUp(context, { entrant, place, events })
+        turns.get(entrant)!.push(taken)
+        const cpu = `${figure(taken.warmCpu)} s CPU per million, ${figure(taken.cpu)} from the first`
+        context.log(`${turn + 1}/${context.runs}  ${entrant.what}: ${figure(taken.perSecond)} events/s, ${cpu}`)
       }
     }
+    const compared = valueRows(turns)
+    const live: BenchRow[] = []
+    for (const entrant of entrants.filter((one) => one.live)) live.push(...(await measureLive(context, entrant, place)))
     return [
-      { what: 'events', value: events, unit: 'events', note: `${customers} customers, 30 hours of event time` },
-      { what: 'generator', value: filling.generator, unit: 's CPU per million events', note: 'beforehand' },
-      { what: 'broker, filled', value: filling.broker, unit: 's CPU per million events', note: 'beforehand' },
-      ...rowsOf(turns),
+      { what: 'payments', value: events, unit: 'events', note: `of about 250 bytes, ${customers} customers, 30 hours` },
+      { what: 'generator, beforehand', value: filling.generator, unit: cpuUnit },
+      { what: 'broker, filled beforehand', value: filling.broker, unit: cpuUnit },
+      ...[...turns].flatMap(([entrant, list]) => turnRows(entrant, list)),
+      ...ratioRows(turns),
+      ...compared,
+      ...live,
     ]
   } finally {
     await place.stop()
   }
 }
 
-const spanMs = 30 * 3_600_000
+const cpuUnit = 's CPU per million events'
 
 type Turn = {
   readonly perSecond: number
@@ -117,28 +67,28 @@ type Turn = {
   readonly warmCpu: number
   readonly brokerCpu: number
   readonly memoryMiB: number
+  readonly values: Values | null
 }
 
-type Occasion = {
-  readonly entrant: Entrant
-  readonly place: KafkaPlace
-  readonly events: number
-  readonly run: number
-}
+type Occasion = { readonly entrant: Entrant; readonly place: KafkaPlace; readonly events: number }
 
-/** One contender alone with a broker: from the first event that counts to the last. */
-async function take(context: BenchContext, { entrant, place, events, run }: Occasion): Promise<Turn> {
+/** One entrant alone with a broker, from the first event that counts to the last. */
+async function catchUp(context: BenchContext, { entrant, place, events }: Occasion): Promise<Turn> {
   await place.restart()
-  const folder = join(context.folder, `${entrants.indexOf(entrant)}-${run}`)
-  await mkdir(folder)
-  const contender = Contender.start(await entrant.command({ brokers: place.brokers, folder }), place.pid)
+  const folder = await mkdtemp(join(context.folder, 'state-'))
+  const start = { brokers: place.brokers, folder, commitMs: catchingUpCommitMs }
+  const contender = Contender.start(await entrant.command(start), place.pid)
   try {
-    const whole = await contender.reaches(events, context.quick ? 20_000 : 40_000)
+    await contender.begins()
+    const whole = await contender.reaches(events, entrant.seconds * 1_000)
     const last = contender.samples.length - 1
     // What remains to be written and committed belongs to it.
-    if (whole) await sleep(2 * commitMs)
-    const turn = turnOf(contender.samples, last)
-    return { ...turn, memoryMiB: contender.memoryBytes / 2 ** 20 }
+    if (whole) await sleep(2 * catchingUpCommitMs)
+    const used = { ...turnOf(contender.samples, last), memoryMiB: contender.memoryBytes / 2 ** 20 }
+    const served = whole && entrant.values === 'served' ? await servedValues(contender.port) : null
+    await contender.stop()
+    const published = whole && entrant.values === 'published'
+    return { ...used, values: published ? await place.withLog((log) => publishedValues(log)) : served }
   } finally {
     await contender.stop()
     await place.stop()
@@ -146,8 +96,8 @@ async function take(context: BenchContext, { entrant, place, events, run }: Occa
 }
 
 /** CPU is counted to the end of the samples, time until the last event counted. */
-function turnOf(samples: readonly Sample[], last: number): Omit<Turn, 'memoryMiB'> {
-  const first = samples.findIndex((sample) => Math.max(sample.customers, sample.terminals) > 0)
+function turnOf(samples: readonly Sample[], last: number): Omit<Turn, 'memoryMiB' | 'values'> {
+  const first = samples.findIndex((sample) => startedOf(sample) > 0)
   const from = samples[Math.max(0, first - 1)]!
   const to = samples[last]!
   const done = doneOf(to)
@@ -156,52 +106,109 @@ function turnOf(samples: readonly Sample[], last: number): Omit<Turn, 'memoryMiB
   return {
     perSecond: done / ((to.ms - from.ms) / 1_000),
     cpu: ((end.cpuSeconds - from.cpuSeconds) / done) * 1e6,
-    warmCpu: ((end.cpuSeconds - half.cpuSeconds) / (done - doneOf(half))) * 1e6,
+    warmCpu: ((end.cpuSeconds - half.cpuSeconds) / Math.max(1, done - doneOf(half))) * 1e6,
     brokerCpu: ((end.brokerCpuSeconds - from.brokerCpuSeconds) / done) * 1e6,
   }
 }
 
-function rowsOf(turns: ReadonlyMap<Entrant, readonly Turn[]>): BenchRow[] {
-  return [...turns].flatMap(([{ what, side, note }, list]): BenchRow[] => [
-    {
-      ...sampled(
-        what,
-        'events/s',
-        list.map(({ perSecond }) => perSecond),
-      ),
-      side,
-      note,
-    },
-    {
-      ...sampled(
-        `${what}, second half`,
-        's CPU per million events',
-        list.map(({ warmCpu }) => warmCpu),
-      ),
-      side,
-    },
-    {
-      ...sampled(
-        `${what}, from the first event`,
-        's CPU per million events',
-        list.map(({ cpu }) => cpu),
-      ),
-    },
-    {
-      ...sampled(
-        `broker beside ${what}`,
-        's CPU per million events',
-        list.map(({ brokerCpu }) => brokerCpu),
-      ),
-    },
-    {
-      ...sampled(
-        `${what}, peak memory`,
-        'MiB',
-        list.map(({ memoryMiB }) => memoryMiB),
-      ),
-    },
-  ])
+function turnRows({ what, side, note }: Entrant, turns: readonly Turn[]): BenchRow[] {
+  const row = (name: string, unit: string, pick: (turn: Turn) => number): BenchRow =>
+    sampled(name, unit, turns.map(pick))
+  return [
+    { ...row(what, 'events/s', ({ perSecond }) => perSecond), side, note },
+    { ...row(`${what}, second half`, cpuUnit, ({ warmCpu }) => warmCpu), side },
+    row(`${what}, from the first event on`, cpuUnit, ({ cpu }) => cpu),
+    row(`broker beside ${what}`, cpuUnit, ({ brokerCpu }) => brokerCpu),
+    { ...row(`${what}, peak memory`, 'MiB', ({ memoryMiB }) => memoryMiB), side },
+  ]
 }
 
-void median
+/** CPU of each peer over ours, turn by turn. */
+function ratioRows(turns: ReadonlyMap<Entrant, readonly Turn[]>): BenchRow[] {
+  const folding = [...turns].filter(([{ what }]) => what !== 'reading alone')
+  const of = (side: Entrant['side']) => folding.filter(([entrant]) => entrant.side === side)
+  return of('ours').flatMap(([our, ours]) =>
+    of('peer').map(([peer, theirs]): BenchRow => {
+      const ratios = ours.map(({ warmCpu }, index) => theirs[index]!.warmCpu / warmCpu)
+      return { ...sampled(`CPU, ${our.what} : ${peer.what}`, 'times better', ratios), side: 'ratio' }
+    }),
+  )
+}
+
+/** Throws where values differ: who computes something else cannot be compared. */
+function valueRows(turns: ReadonlyMap<Entrant, readonly Turn[]>): BenchRow[] {
+  const found = [...turns].flatMap(([{ what }, list]) =>
+    list.flatMap(({ values }) => (values ? [{ what, values }] : [])),
+  )
+  const [one, ...others] = found
+  return others.map(({ what, values }) => {
+    const { keys, different } = compareValues(one!.values, values)
+    if (different.length > 0) throw new Error(`${what} comes to other values:\n${different.slice(0, 10).join('\n')}`)
+    const note = `of ${keys} keys with ${windowValues} values each, to the last bit`
+    return { what: `values of ${what} that differ from those of ${one!.what}`, value: 0, unit: 'keys', note }
+  })
+}
+
+const windowValues = 9
+
+/** Caught up, at a steady load; and then killed. */
+async function measureLive(context: BenchContext, entrant: Entrant, place: KafkaPlace): Promise<BenchRow[]> {
+  await place.restart()
+  const folder = await mkdtemp(join(context.folder, 'live-'))
+  const start = { brokers: place.brokers, folder, commitMs: liveCommitMs[entrant.side] }
+  const command = await entrant.command(start)
+  let contender: Contender | null = Contender.start(command, place.pid)
+  const [log, stop] = [await place.openLog(), new AbortController()]
+  let load: LiveLoad | null = null
+  try {
+    await contender.begins()
+    await contender.reaches(await place.records(log), 180_000)
+    load = new LiveLoad(log)
+    const probes = new Probes(log)
+    const watch = entrant.values === 'served' ? watchVectors(() => contender?.portOrNull ?? null) : watchResults(log)
+    const watching = watch(probes, stop.signal)
+    // The first seconds bring everything to its pace.
+    await sleep(3_000)
+    const endAt = performance.now() + (context.quick ? 3_000 : 15_000)
+    for (; performance.now() < endAt; await sleep(20)) probes.send()
+    await probes.allSeen(60_000)
+    const samples = probes.samples.toSorted((a, b) => a - b)
+    await contender.kill()
+    const killedAt = performance.now()
+    probes.send()
+    contender = Contender.start(command, place.pid)
+    await probes.allSeen(180_000)
+    const recoveryMs = performance.now() - killedAt
+    load.stop()
+    stop.abort()
+    await watching
+    context.log(`${entrant.what}: p50 ${figure(samples[samples.length >> 1]!)} ms; back after ${figure(recoveryMs)} ms`)
+    return liveRows(entrant, samples, recoveryMs)
+  } finally {
+    load?.stop()
+    stop.abort()
+    await contender?.stop()
+    await log.close()
+    await place.stop()
+  }
+}
+
+function liveRows({ what, side, values }: Entrant, samples: readonly number[], recoveryMs: number): BenchRow[] {
+  const seen =
+    values === 'served'
+      ? `from the call that produces an event to a vector over HTTP that counts it, ${livePerSecond} events/s, checkpoint every ${liveCommitMs[side]} ms`
+      : `from the call that produces an event to its values in the topic of results, read committed, ${livePerSecond} events/s, commit every ${liveCommitMs[side]} ms`
+  return [
+    ...[50, 95, 99].map((percent): BenchRow => {
+      const value = samples[Math.min(samples.length - 1, Math.floor((samples.length * percent) / 100))]!
+      return { what: `freshness, ${what}, p${percent}`, value, unit: 'ms', side, note: percent === 50 ? seen : '' }
+    }),
+    {
+      what: `recovery, ${what}`,
+      value: recoveryMs,
+      unit: 'ms to be back',
+      side,
+      note: 'kill -9, started again at once, until an event sent at the kill is seen; its folder is still there',
+    },
+  ]
+}

@@ -18,7 +18,7 @@ export type KafkaMillOrder = {
 const order = JSON.parse(process.argv[2]!) as KafkaMillOrder
 const { brokers, folder, topic, emit, checkpointMs } = order
 const log = kafka(brokers, { replication: 1 })
-const mill = await millrace({ definitions: [cardWindows(topic, emit)], folder, log, checkpointMs })
+const mill = await millrace({ definitions: cardWindows(topic, emit), folder, log, checkpointMs })
 const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
 const port = Number(new URL(server.address).port)
 
