@@ -111,7 +111,7 @@ export class Contender {
 }
 
 /** Events that count everywhere. */
-export function doneOf(sample: Sample | undefined): number {
+function doneOf(sample: Sample | undefined): number {
   return sample === undefined ? -1 : Math.min(sample.customers, sample.terminals)
 }
 

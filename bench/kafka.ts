@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { missingForKafka } from '../scripts/kafka/jars.ts'
-import { Contender, doneOf, type Sample, startedOf } from './contender.ts'
+import { Contender, type Sample, startedOf } from './contender.ts'
 import { type Bench, type BenchContext, type BenchRow, figure, sampled } from './harness.ts'
 import { type Entrant, entrants } from './kafka-entrants.ts'
 import { LiveLoad, livePerSecond, Probes, watchResults, watchVectors } from './kafka-live.ts'
@@ -100,15 +100,20 @@ function turnOf(samples: readonly Sample[], last: number): Omit<Turn, 'memoryMiB
   const first = samples.findIndex((sample) => startedOf(sample) > 0)
   const from = samples[Math.max(0, first - 1)]!
   const to = samples[last]!
-  const done = doneOf(to)
-  const half = samples.find((sample) => doneOf(sample) >= done / 2)!
+  const done = foldedOf(to)
+  const half = samples.find((sample) => foldedOf(sample) >= done / 2)!
   const end = samples.at(-1)!
   return {
     perSecond: done / ((to.ms - from.ms) / 1_000),
     cpu: ((end.cpuSeconds - from.cpuSeconds) / done) * 1e6,
-    warmCpu: ((end.cpuSeconds - half.cpuSeconds) / Math.max(1, done - doneOf(half))) * 1e6,
+    warmCpu: ((end.cpuSeconds - half.cpuSeconds) / (done - foldedOf(half))) * 1e6,
     brokerCpu: ((end.brokerCpuSeconds - from.brokerCpuSeconds) / done) * 1e6,
   }
+}
+
+/** Events, where half of the work of an event is to count for its customer and half to count for its terminal. */
+function foldedOf({ customers, terminals }: Sample): number {
+  return (customers + terminals) / 2
 }
 
 function turnRows({ what, side, note }: Entrant, turns: readonly Turn[]): BenchRow[] {

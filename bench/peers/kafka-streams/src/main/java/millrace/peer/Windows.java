@@ -12,10 +12,10 @@ record Windows(String name, long lengthMs) {
 
     static final long LATENESS_MS = Duration.ofMinutes(10).toMillis();
 
-    /** Members of a JSON object, each after a comma. The mean of nothing is null; the value right after an event has one. */
+    /** Members of a JSON object, each after a comma. A mean is divided once. */
     void write(StringBuilder json, long count, long cents) {
         json.append(",\"count_").append(name).append("\":").append(count);
         json.append(",\"sum_").append(name).append("\":").append(cents / 100.0);
-        json.append(",\"mean_").append(name).append("\":").append(cents / 100.0 / count);
+        json.append(",\"mean_").append(name).append("\":").append(cents / (100.0 * count));
     }
 }
