@@ -22,6 +22,9 @@ const flagUsed = 4
 /** Memory for the states of one view, besides pages and those that changed since the last checkpoint. */
 export const stateBytesMax: number = 512 * 1024 * 1024
 
+/** Events whose places in memory are touched together: what they touch fits a core's own cache. */
+const groupSize = 256
+
 /** What a table holds in memory beyond what changed since the last checkpoint. */
 export type TableLimits = {
   readonly keysMax: number
@@ -47,8 +50,10 @@ export class StateTable {
   #flags = new Uint8Array(16)
   #dirty = new Int32Array(16)
   #dirtyCount = 0
-  /** Of the events of a batch. */
-  #slots = new Int32Array(64)
+  /** Of the events of a group. */
+  readonly #slots = new Int32Array(groupSize)
+  /** Of no meaning, but somebody has to want what is touched. */
+  #touched = 0
   /** Where eviction goes on. */
   #hand = 0
   /** False: a key that is not in memory is nowhere. */
@@ -110,21 +115,35 @@ export class StateTable {
     this.#touch(slot, 0)
   }
 
-  /**
-   * Adds accepted events, in any order: the same as `apply` one by one. First all keys are found, then all events are
-   * added, so that the processor can wait for several places of memory at once.
-   */
+  /** Adds accepted events, in any order: the same as `apply` one by one. */
   applyBatch(batch: FoldBatch): void {
-    const { size, keyBytes, keyStarts, keyHashes } = batch
-    if (size > this.#slots.length) this.#slots = new Int32Array(2 * size)
-    const slots = this.#slots
-    for (let index = 0; index < size; index++) {
-      slots[index] = this.#slotOf(keyHashes[index]!, keyBytes, keyStarts[index]!, keyStarts[index + 1]!)
+    for (let from = 0; from < batch.size; from += groupSize) {
+      this.#applyGroup(batch, from, Math.min(from + groupSize, batch.size))
     }
-    for (let index = 0; index < size; index++) {
-      const slot = slots[index]!
-      this.#slab.stageOf(batch, index)
-      this.#slab.apply(slot)
+  }
+
+  /**
+   * An event needs places of memory that no cache holds, each known only from the one before: in the index, in its
+   * key's head, in its rows. So one kind of place after the other is touched for all events of a group before it is
+   * needed, and the processor waits for many of them at once instead of for each.
+   */
+  #applyGroup(batch: FoldBatch, from: number, to: number): void {
+    const { keyBytes, keyStarts, keyHashes } = batch
+    const slots = this.#slots
+    const index = this.#index
+    const slab = this.#slab
+    for (let event = from; event < to; event++) slots[event - from] = index.guess(keyHashes[event]!)
+    let touched = this.#touched
+    for (let event = 0; event < to - from; event++) touched ^= slab.touchHead(slots[event]!)
+    for (let event = from; event < to; event++) {
+      slots[event - from] = this.#slotOf(keyHashes[event]!, keyBytes, keyStarts[event]!, keyStarts[event + 1]!)
+    }
+    for (let event = 0; event < to - from; event++) touched ^= slab.touchRows(slots[event]!)
+    this.#touched = touched
+    for (let event = from; event < to; event++) {
+      const slot = slots[event - from]!
+      slab.stageOf(batch, event)
+      slab.apply(slot)
       this.#touch(slot, 0)
     }
   }

@@ -118,6 +118,30 @@ test('a table gives what its events give, in memory, let go, forgotten, or read 
   await fc.assert(run, lawOptions())
 })
 
+test('a batch of many groups gives what its events give one by one', () => {
+  const compiled = makeProgram({
+    columns,
+    windows: [{ lengthMs: null, offsetMs: 0 }],
+    slots: specs.map((spec) => ({ spec, window: 0 })),
+    horizonMs: 40,
+  })
+  const view = { program: compiled, fingerprint } as unknown as ViewPlan
+  const events = Array.from({ length: 1_300 }, (_, index): Keyed => {
+    const values = [index % 3 === 0 ? null : `t${index % 7}`, index % 2 === 0, index]
+    return { key: (index * 7) % keys.length, event: { ts: 1_000 + ((index * 31) % 200), tie: `t${index}`, values } }
+  })
+  const limits = { keysMax: Number.MAX_SAFE_INTEGER }
+  const batched = new StateTable(view, openMemoryOnlineStore(), limits)
+  const single = new StateTable(view, openMemoryOnlineStore(), limits)
+  for (const size of [255, 256, 257, 532]) batched.applyBatch(makeBatch(compiled, events.splice(0, size).map(apply)))
+  assert.deepEqual(batched.takeChanges(), single.takeChanges())
+
+  function apply(one: Keyed): Keyed {
+    single.apply(keys[one.key]!, one.event)
+    return one
+  }
+})
+
 type Keyed = { readonly key: number; readonly event: KernelEvent }
 
 /** As the intake fills it, with leftovers of a longer batch behind the last event. */

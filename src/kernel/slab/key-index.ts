@@ -25,6 +25,11 @@ export class KeyIndex {
     return this.#pairs.length * 4
   }
 
+  /** The slot of a key of this hash, as far as the place tells where it is looked for first; -1: probably none. */
+  guess(hash: number): number {
+    return this.#pairs[2 * (hash & this.#mask)]! - 1
+  }
+
   /** The slot of the key in `[start, end)` of the bytes; -1 without one. `hash` is `hashKey` of the same. */
   find(hash: number, key: Uint8Array, start: number, end: number): number {
     const pairs = this.#pairs

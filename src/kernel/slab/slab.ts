@@ -153,6 +153,23 @@ export class Slab {
     return true
   }
 
+  // Reading these brings places of memory near before they are needed. What they give means nothing.
+
+  touchHead(slot: number): number {
+    const word = slot < 0 ? 0 : slot * headWords
+    return this.#words[word]! ^ this.#words[word + headWords - 1]!
+  }
+
+  /** Where the next row goes. */
+  touchRows(slot: number): number {
+    const word = slot * headWords
+    const count = this.#words[word + wordCount]!
+    if (count === 0) return 0
+    const block = this.#words[word + wordBlock]!
+    const last = this.#words[word + wordStart]! + count - 1
+    return this.#arena.chunkOf(block)[this.#arena.offsetOf(block) + last * this.#width]!
+  }
+
   /** A copy. */
   key(slot: number): Uint8Array {
     const { bytes, at } = this.#keyPlace(slot)
