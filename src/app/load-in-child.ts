@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { getCompileCacheDir } from 'node:module'
 import { extname, join } from 'node:path'
 import { type FaultCode, MillraceError } from '../base/faults.ts'
 import { type DefinitionsJson, definitionsFromJson } from '../registry/definitions-json.ts'
@@ -30,7 +31,11 @@ export async function loadInChild(file: string, signal?: AbortSignal): Promise<L
     result: new MillraceError('DEFINITIONS_UNREADABLE', { file, detail }),
     files: [file],
   })
-  const child = fork(script, [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: execArgv() })
+  const child = fork(script, [file], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: execArgv(),
+    env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() },
+  })
   const stop = (): boolean => child.kill('SIGKILL')
   const timer = setTimeout(stop, loadMsMax)
   signal?.addEventListener('abort', stop, { once: true })

@@ -1,9 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import { type FaultCode, MillraceError, messageOf } from '../base/faults.ts'
 import type { HistogramHandle } from '../monitor/metric-families.ts'
-import { makeMetrics, type Metrics } from '../monitor/metrics.ts'
+import type { Metrics } from '../monitor/metrics.ts'
 import type { HttpService, ReadRequest } from '../serve/http-service.ts'
-import { type HttpAnswer, type HttpLogger, makeHttpServer } from '../serve/http/http-server.ts'
+import type { HttpAnswer, HttpLogger } from '../serve/http/http-server.ts'
 import type { EngineObserver } from '../stream/engine-types.ts'
 import { makeHttpService } from './http-service.ts'
 import type { Mill } from './mill.ts'
@@ -19,21 +19,22 @@ export type ServerOptions = {
   readonly logger?: HttpLogger
 }
 
+/** What a server needs. Not imported with this file: whoever imports millrace for its definitions alone needs none. */
+export async function importServer() {
+  const [http, metrics] = await Promise.all([import('../serve/http/http-server.ts'), import('../monitor/metrics.ts')])
+  return { ...http, ...metrics }
+}
+
 /**
  * The HTTP interface of a running mill. Closing it answers what is under way; the mill stays open. Throws
  * `ADDRESS_UNUSABLE`.
  */
-export async function startServer({
-  mill,
-  host,
-  port,
-  clock,
-  metrics = makeMetrics(),
-  logger,
-}: ServerOptions): Promise<{
+export async function startServer({ mill, host, port, clock, metrics: given, logger }: ServerOptions): Promise<{
   address: string
   close(): Promise<void>
 }> {
+  const { makeHttpServer, makeMetrics } = await importServer()
+  const metrics = given ?? makeMetrics()
   metrics.collectWith(makeCollector(mill, metrics))
   const service = timed(
     makeHttpService(mill, () => metrics.render(), makeModelLog(clock, logger)),

@@ -41,6 +41,12 @@ type Opening = {
   readonly observer: NonNullable<MillOptions['observer']>
 }
 
+/** What `runMill` works with: whoever has to wait for something else first imports it meanwhile. */
+export async function importServer() {
+  const server = await import('../app/server.ts')
+  return { ...server, ...(await server.importServer()) }
+}
+
 /**
  * Opens a mill, serves it by HTTP until a signal comes or the engine stops, and closes it. `open` says with which
  * definitions; `running` begins what goes on meanwhile, and its result ends that.
@@ -50,8 +56,7 @@ export async function runMill(
   open: (opening: Opening) => Promise<Mill>,
   running: (mill: Mill) => () => void = () => () => undefined,
 ): Promise<void> {
-  const { observeEngine, startServer } = await import('../app/server.ts')
-  const { makeMetrics } = await import('../monitor/metrics.ts')
+  const { makeMetrics, observeEngine, startServer } = await importServer()
   const metrics = makeMetrics()
   const port = wholeNumber('--port', options.port, { min: 0, max: 65_535 })
   const asked =

@@ -5,7 +5,7 @@ import type { Mill } from '../../app/mill.ts'
 import type { Applied } from '../../app/versions.ts'
 import { differenceLines } from '../../registry/difference.ts'
 import { print, printFault } from '../output.ts'
-import { addRunOptions, runMill, type RunOptions } from '../run-mill.ts'
+import { addRunOptions, importServer, runMill, type RunOptions } from '../run-mill.ts'
 
 export function devCommand(): Command {
   return addRunOptions(
@@ -31,10 +31,15 @@ read it meanwhile.`,
 
 async function run(file: string, options: RunOptions): Promise<void> {
   const { loadInChild } = await import('../../app/load-in-child.ts')
-  const { watchDefinitions } = await import('../../app/watch-definitions.ts')
-  const { loadModels } = await import('../../app/load-plan.ts')
-  const { millrace } = await import('../../app/mill.ts')
-  const first = await loadInChild(file)
+  const loading = loadInChild(file)
+  // While the child loads the module, this process loads what it needs itself.
+  const imports = Promise.all([
+    import('../../app/load-plan.ts'),
+    import('../../app/mill.ts'),
+    import('../../app/watch-definitions.ts'),
+    importServer(),
+  ])
+  const [first, [{ loadModels }, { millrace }, { watchDefinitions }]] = await Promise.all([loading, imports])
   if (first.result instanceof Error) throw first.result
   const { definitions } = first.result
   const models = await loadModels(file)

@@ -1,9 +1,5 @@
 import { extname } from 'node:path'
 import { MillraceError } from '../../base/faults.ts'
-import { openCsvReader } from './csv/csv-reader.ts'
-import { openCsvWriter } from './csv/csv-writer.ts'
-import { openParquetReader } from './parquet/parquet-reader.ts'
-import { openParquetWriter } from './parquet/parquet-writer.ts'
 import type { TableColumn, TableReader, TableWriter } from './table-file.ts'
 
 type TableFormat = {
@@ -11,9 +7,16 @@ type TableFormat = {
   readonly openWriter: (path: string, columns: readonly TableColumn[]) => Promise<TableWriter>
 }
 
+/** Imported when they are used: most who import millrace open no table, and the packages behind these are large. */
 const formats: Readonly<Record<string, TableFormat>> = {
-  '.parquet': { openReader: openParquetReader, openWriter: openParquetWriter },
-  '.csv': { openReader: openCsvReader, openWriter: openCsvWriter },
+  '.parquet': {
+    openReader: async (path) => (await import('./parquet/parquet-reader.ts')).openParquetReader(path),
+    openWriter: async (path, columns) => (await import('./parquet/parquet-writer.ts')).openParquetWriter(path, columns),
+  },
+  '.csv': {
+    openReader: async (path) => (await import('./csv/csv-reader.ts')).openCsvReader(path),
+    openWriter: async (path, columns) => (await import('./csv/csv-writer.ts')).openCsvWriter(path, columns),
+  },
 }
 
 /** Opens the adapter that the file's ending names. Throws `FILE_UNREADABLE`. */
