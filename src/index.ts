@@ -23,6 +23,7 @@ export {
   type PredictionOf,
   type PredictOptions,
 } from './app/mill.ts'
+export type { ClusterOptions, Share } from './app/running-engine.ts'
 export type { ModelName } from './app/models.ts'
 export type { Applied, ApplyOptions } from './app/versions.ts'
 export { startServer } from './app/server.ts'

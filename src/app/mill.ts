@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
@@ -18,9 +17,7 @@ import { differenceLines } from '../registry/difference.ts'
 import { parseInstant } from '../schema/instant.ts'
 import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
-import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
-import { Engine } from '../stream/engine.ts'
 import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
 import { Answering } from './answers/answering.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
@@ -29,6 +26,7 @@ import { type LogPlace, openLog } from './open-log.ts'
 import { type ModelName, Models, type PredictionRequest, type Predictions } from './models.ts'
 import { rawEvent } from './raw-event.ts'
 import { Replays } from './replays.ts'
+import { type ClusterOptions, openEngine, type RunningEngine } from './running-engine.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
 
 export type MillOptions = {
@@ -47,6 +45,8 @@ export type MillOptions = {
   readonly folder: string
   /** Where the log lives instead, such as `kafka('host:9092')`. Default: in the folder. */
   readonly log?: LogPlace
+  /** Share the work with other processes, over the log in Kafka: what this one does. Default: it does everything. */
+  readonly cluster?: ClusterOptions
   /** Partitions of topics that do not exist yet. Default 4. */
   readonly partitions?: number
   /** Time between checkpoints. Default 1,000 ms. A crash repeats at most this much work. */
@@ -103,7 +103,8 @@ export async function openMill(
     const { plan } = registry.compiled(registry.number)
     const models = await Models.open(options.models ?? [], plan, clock)
     try {
-      const running = await openEngine(options, { ...place, plan })
+      const planOf = (hash: string): Plan | null => registry.planOf(hash)
+      const running = await openEngine(options, { plan, planOf, log, clock, partitions })
       const mill = new Mill({ log, clock, models, versions: new Versions(place, running.engine), opened, ...running })
       if (options.answerRequests === true) await mill.answerRequests(partitions)
       return mill
@@ -113,35 +114,6 @@ export async function openMill(
     }
   } catch (error) {
     await log.close()
-    throw error
-  }
-}
-
-/** The online store, and an engine that has begun to read. */
-async function openEngine(
-  options: Pick<MillOptions, 'folder' | 'checkpointMs' | 'keysMax' | 'observer'>,
-  { plan, registry, log, clock, partitions }: VersionPlace & { readonly plan: Plan },
-): Promise<{ store: OnlineStore; engine: Engine }> {
-  const { observer } = options
-  const folder = join(options.folder, 'store')
-  const store = await openEmbeddedOnlineStore({ folder })
-  try {
-    const engine = await Engine.open({
-      plan,
-      planOf: (hash) => registry.planOf(hash),
-      log,
-      store,
-      clock,
-      folder,
-      partitions,
-      checkpointMs: options.checkpointMs ?? 1_000,
-      keysMax: options.keysMax ?? 100_000,
-      ...(observer === undefined ? {} : { observer }),
-    })
-    engine.start()
-    return { store, engine }
-  } catch (error) {
-    await store.close()
     throw error
   }
 }
@@ -159,13 +131,20 @@ async function chooseVersion(options: MillOptions, place: VersionPlace): Promise
     throw new MillraceError('REGISTRY_DIFFERS', { number: registry.number, difference })
   }
   if (onDifference === 'refuse') throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
-  return await registerDefinitions(definitions, place, { allowIncompatible })
+  try {
+    return await registerDefinitions(definitions, place, { allowIncompatible })
+  } catch (error) {
+    // The processes of a cluster start at once, with the same definitions: one of them registers those.
+    if (!(error instanceof MillraceError && error.code === 'REGISTRY_CONFLICT') || options.cluster === undefined)
+      throw error
+    return await registerDefinitions(definitions, place, { allowIncompatible })
+  }
 }
 
 type Parts = {
   readonly log: Log
   readonly store: OnlineStore
-  readonly engine: Engine
+  readonly engine: RunningEngine
   readonly clock: Clock
   readonly versions: Versions
   readonly models: Models
@@ -183,7 +162,7 @@ export class Mill {
   readonly opened: Applied | null
   /** Sends rejected events again, as they are or mended. */
   readonly replays: Replays
-  readonly #engine: Engine
+  readonly #engine: RunningEngine
   readonly #store: OnlineStore
   readonly #clock: Clock
   readonly #ingestion: Ingestion
@@ -343,7 +322,7 @@ export class Mill {
     return this.#clock.now()
   }
 
-  get engine(): Engine {
+  get engine(): RunningEngine {
     return this.#engine
   }
 

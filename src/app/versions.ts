@@ -8,8 +8,8 @@ import { Registry, type Version } from '../registry/registry.ts'
 import { noteLengthMax } from '../registry/version-record.ts'
 import type { RegistryState, VersionSummary } from '../serve/http-service.ts'
 import { createTopics } from '../stream/create-topics.ts'
-import type { Engine } from '../stream/engine.ts'
 import { compilePlan } from './load-plan.ts'
+import type { RunningEngine } from './running-engine.ts'
 
 export type { RegistryState }
 
@@ -116,15 +116,17 @@ function checkNote(note: string | undefined): string | null {
   })
 }
 
+type VersionedEngine = Pick<RunningEngine, 'plan' | 'building' | 'halted' | 'keeps' | 'apply'>
+
 /** The versions of a running mill: what is applied is built and taken over by its engine. */
 export class Versions {
   readonly #place: Place
-  readonly #engine: Engine
+  readonly #engine: VersionedEngine
   #fault: Error | null = null
   /** Changes that the engine was told of and has not made, nor given up for later ones. */
   #pending = 0
 
-  constructor(place: Place, engine: Engine) {
+  constructor(place: Place, engine: VersionedEngine) {
     this.#place = { ...place, keeps: (view) => engine.keeps(view) }
     this.#engine = engine
   }

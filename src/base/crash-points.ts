@@ -67,10 +67,6 @@ export const crashPoints = [
   'engine.forget.written',
   'engine.forget.found',
   'engine.forget.mended',
-  // Of several processes: an ownership begins, entries of a checkpoint are in the topic, the local store has it.
-  'cluster.fence.written',
-  'cluster.state.written',
-  'cluster.state.kept',
 ] as const
 
 export type CrashPoint = (typeof crashPoints)[number]

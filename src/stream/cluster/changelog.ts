@@ -1,5 +1,4 @@
 import type { Clock } from '../../base/clock.ts'
-import { reach } from '../../base/crash-points.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { RecordInput } from '../../log/log.ts'
 import type { StoreChange } from '../../store/online/online-store.ts'
@@ -55,7 +54,6 @@ export class Changelog {
   static async take(place: ChangelogPlace): Promise<Changelog> {
     const { log, topic, partition, clock, makeId } = place
     const epoch = await log.append(topic, partition, [fenceRecord(makeId(), clock.now())])
-    reach('cluster.fence.written')
     const { restored, damage } = await restoreTo(place, epoch + 1)
     checkWork(place, restored.commit)
     const changelog = new Changelog(place, restored, { epoch, damage })
@@ -84,10 +82,8 @@ export class Changelog {
     parts.push([...(parts.pop() ?? []), ...last])
     for (const part of parts) {
       await this.#append(part)
-      reach('cluster.state.written')
     }
     await this.#restored.wrote({ commit, changes: own }, this.#restored.offset)
-    reach('cluster.state.kept')
   }
 
   /**

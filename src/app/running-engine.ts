@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
+import type { Log } from '../log/log.ts'
+import type { Plan } from '../plan/plan.ts'
+import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
+import type { OnlineStore } from '../store/online/online-store.ts'
+import { ClusterEngine, type ClusterPartition } from '../stream/cluster/cluster-engine.ts'
+import { partitionsOf } from '../stream/cluster/cluster-topics.ts'
+import { Engine } from '../stream/engine.ts'
+import type { EngineObserver } from '../stream/engine-types.ts'
+
+/** What a mill asks of its engine, whether that has everything or a part of a cluster's work. */
+export type RunningEngine = Omit<Pick<Engine, keyof Engine>, 'start'>
+
+/** Which partitions: all that there are, or these. */
+export type Share = 'all' | readonly number[]
+
+/**
+ * What a process does of the work that it shares with others, by partitions. Each source partition and each partition
+ * of accepted events should be one process's; while it is two's, the one that came later counts. Without any of the
+ * three: everything.
+ */
+export type ClusterOptions = {
+  /** Partitions of the topics `processed-events.<entity>` that do not exist yet. Default 8. They keep their number. */
+  readonly partitions?: number
+  /** Partitions of the streams' topics whose events are judged here. */
+  readonly ingest?: Share
+  /** Partitions of `processed-events` that are folded here. */
+  readonly compute?: Share
+  /** Partitions of `processed-events` whose states are kept here to be read, whoever folds them. */
+  readonly serve?: Share
+}
+
+type Opening = {
+  readonly plan: Plan
+  readonly planOf: (hash: string) => Plan | null
+  readonly log: Log
+  readonly clock: Clock
+  readonly partitions: number
+}
+
+export type EngineSettings = {
+  readonly folder: string
+  readonly checkpointMs?: number
+  readonly keysMax?: number
+  readonly observer?: EngineObserver
+  readonly cluster?: ClusterOptions
+}
+
+/** The online store, and an engine that has begun to read. */
+export async function openEngine(
+  settings: EngineSettings,
+  opening: Opening,
+): Promise<{ store: OnlineStore; engine: RunningEngine }> {
+  const { observer, cluster, checkpointMs = 1_000, keysMax = 100_000 } = settings
+  const folder = join(settings.folder, cluster === undefined ? 'store' : 'cluster-store')
+  const store = await openEmbeddedOnlineStore({ folder })
+  try {
+    const options = {
+      ...opening,
+      store,
+      folder,
+      checkpointMs,
+      keysMax,
+      ...(observer === undefined ? {} : { observer }),
+    }
+    if (cluster !== undefined) return { store, engine: await openPart(cluster, options) }
+    const engine = await Engine.open(options)
+    engine.start()
+    return { store, engine }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function openPart(
+  cluster: ClusterOptions,
+  options: Omit<Parameters<typeof ClusterEngine.open>[0], 'makeId' | 'processedPartitions'>,
+): Promise<ClusterEngine> {
+  const engine = await ClusterEngine.open({
+    ...options,
+    processedPartitions: cluster.partitions ?? 8,
+    makeId: () => randomUUID(),
+  })
+  const { ingest, compute, serve } = cluster
+  const isEverything = ingest === undefined && compute === undefined && serve === undefined
+  const { topics } = engine
+  const ofNothing: Share = isEverything ? 'all' : []
+  const { log } = options
+  engine.assign([
+    ...places(log, topics.ingest, ingest ?? ofNothing),
+    ...places(log, topics.compute, compute ?? ofNothing),
+  ])
+  engine.follow(places(log, topics.compute, serve ?? []))
+  return engine
+}
+
+/** Throws `LOG_PARTITION_UNKNOWN`. */
+function places(log: Log, topics: readonly string[], share: Share): ClusterPartition[] {
+  return topics.flatMap((topic) => {
+    const partitions = partitionsOf(log, topic)
+    const numbers = share === 'all' ? Array.from({ length: partitions }, (_, partition) => partition) : share
+    return numbers.map((partition) => {
+      if (!(partition < partitions)) throw new MillraceError('LOG_PARTITION_UNKNOWN', { topic, partition, partitions })
+      return { topic, partition }
+    })
+  })
+}
