@@ -9,11 +9,42 @@ export class MalformedBytes extends Error {
 const shortLengthMax = 32
 
 const varintMax = Number.MAX_SAFE_INTEGER
+/** Of seven bits each. */
+const fourDigits = 2 ** 28
 
 const scratch = new DataView(new ArrayBuffer(8))
 const scratchBytes = new Uint8Array(scratch.buffer)
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** A varint of an integer in [0, 2^53), where there is room for eight bytes. Gives the position behind it. */
+export function putVarint(bytes: Uint8Array, at: number, value: number): number {
+  let p = at
+  let rest = value
+  if (value >= fourDigits) {
+    // Shifts cut at 32 bits, and a remainder of doubles is dear: the lowest digits are split off at once.
+    rest = Math.floor(value / fourDigits)
+    const low = value - rest * fourDigits
+    bytes[p++] = low | 0x80
+    bytes[p++] = (low >>> 7) | 0x80
+    bytes[p++] = (low >>> 14) | 0x80
+    bytes[p++] = (low >>> 21) | 0x80
+  }
+  for (; rest >= 0x80; rest >>>= 7) bytes[p++] = rest | 0x80
+  bytes[p++] = rest
+  return p
+}
+
+/** As `putVarint`, of a safe integer as `zigzag` writes it. */
+export function putZigzag(bytes: Uint8Array, at: number, value: number): number {
+  const sign = value < 0 ? 1 : 0
+  const magnitude = value < 0 ? -(value + 1) : value
+  if (magnitude < fourDigits) return putVarint(bytes, at, magnitude * 2 + sign)
+  // Twice the magnitude may be unsafe, so the lowest byte, which holds the sign, is split off first.
+  const high = Math.floor(magnitude / 0x40)
+  bytes[at] = ((magnitude - high * 0x40) << 1) | sign | 0x80
+  return putVarint(bytes, at + 1, high)
+}
 
 /**
  * Writes values one after another into bytes that grow as needed. Each value has exactly one encoding. Nothing
@@ -42,29 +73,26 @@ export class ByteWriter {
   varint(value: number): void {
     assert(value >= 0 && value <= varintMax && Number.isInteger(value), 'a varint holds an integer in [0, 2^53)')
     if (this.#bytes.length - this.#size < 8) this.#grow(8)
-    const bytes = this.#bytes
-    let rest = value
-    while (rest >= 0x80) {
-      bytes[this.#size++] = (rest % 0x80) | 0x80
-      // Shifts cut at 32 bits, so they serve the small values only.
-      rest = rest < 0x8000_0000 ? rest >>> 7 : Math.floor(rest / 0x80)
-    }
-    bytes[this.#size++] = rest
+    this.#size = putVarint(this.#bytes, this.#size, value)
   }
 
   /** Any safe integer: 0, -1, 1, -2 … become 0, 1, 2, 3 … and are written as a varint of up to 54 bits. */
   zigzag(value: number): void {
     assert(Number.isSafeInteger(value), 'a zigzag varint holds a safe integer')
-    const negative = value < 0
-    const magnitude = negative ? -(value + 1) : value
-    // Twice the magnitude may be unsafe, so the lowest byte, which holds the sign, is split off first.
-    const low = ((magnitude % 0x40) << 1) | (negative ? 1 : 0)
-    if (magnitude < 0x40) {
-      this.u8(low)
-    } else {
-      this.u8(low | 0x80)
-      this.varint(Math.floor(magnitude / 0x40))
-    }
+    if (this.#bytes.length - this.#size < 8) this.#grow(8)
+    this.#size = putZigzag(this.#bytes, this.#size, value)
+  }
+
+  /** Room for so many bytes from `size` on, for whoever puts many values one after the other; then `advance`. */
+  reserve(size: number): Uint8Array {
+    if (this.#bytes.length - this.#size < size) this.#grow(size)
+    return this.#bytes
+  }
+
+  /** What was put into the bytes of `reserve` ends here. */
+  advance(size: number): void {
+    assert(size >= this.#size && size <= this.#bytes.length, 'what was put lies in what was reserved')
+    this.#size = size
   }
 
   /** The eight bytes of a double, lowest first. */

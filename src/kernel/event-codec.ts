@@ -1,4 +1,4 @@
-import { type ByteReader, type ByteWriter, MalformedBytes } from '../base/bytes.ts'
+import { type ByteReader, type ByteWriter, MalformedBytes, putVarint, putZigzag } from '../base/bytes.ts'
 import type { ColumnType, ColumnValue } from './aggregation.ts'
 import type { EventColumns } from './event-columns.ts'
 import type { ViewProgram } from './program.ts'
@@ -62,6 +62,49 @@ export function writeValue(writer: ByteWriter, kind: ColumnType['kind'], value: 
     else if (kind === 'float') writer.f64(value)
     else writer.zigzag(value)
   }
+}
+
+/** Numbers among others: those at `from`, `from + step` … below `to`. */
+export type Strided = {
+  readonly numbers: Float64Array
+  readonly from: number
+  readonly to: number
+  readonly step: number
+}
+
+/** As `varint` of the first and then of the differences. They rise. */
+export function writeTimes(writer: ByteWriter, { numbers, from, to, step }: Strided): void {
+  const bytes = writer.reserve(8 * (to - from))
+  let at = writer.size
+  let previous = 0
+  for (let index = from; index < to; index += step) {
+    at = putVarint(bytes, at, numbers[index]! - previous)
+    previous = numbers[index]!
+  }
+  writer.advance(at)
+}
+
+/** As `writeValue` of each, of values that are no texts: booleans are 0 and 1, null is NaN. */
+export function writeNumbers(writer: ByteWriter, kind: ColumnType['kind'], { numbers, from, to, step }: Strided): void {
+  if (kind === 'float') {
+    for (let index = from; index < to; index += step) {
+      writeValue(writer, kind, Number.isNaN(numbers[index]) ? null : numbers[index]!)
+    }
+    return
+  }
+  // A tag and up to eight bytes each.
+  const bytes = writer.reserve(9 * (to - from))
+  let at = writer.size
+  for (let index = from; index < to; index += step) {
+    const value = numbers[index]!
+    if (value !== value) bytes[at++] = tagNull
+    else if (kind === 'boolean') bytes[at++] = value === 1 ? tagTrue : tagFalse
+    else {
+      bytes[at++] = tagValue
+      at = putZigzag(bytes, at, value)
+    }
+  }
+  writer.advance(at)
 }
 
 export function readValue(reader: ByteReader, kind: ColumnType['kind']): ColumnValue {

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, MalformedBytes } from '../base/bytes.ts'
 import { MillraceError } from '../base/faults.ts'
 import { type KeyState, makeKeyState } from './key-state.ts'
-import { readTie, readValue, writeTie, writeValue } from './event-codec.ts'
+import { readTie, readValue, writeNumbers, writeTie, writeTimes, writeValue } from './event-codec.ts'
 import type { PageSource } from './paged/span-store.ts'
 import type { ViewProgram } from './program.ts'
 import { tieOf, toDouble, toTie, valueOf } from './slab/row-layout.ts'
@@ -73,18 +73,15 @@ function writeRows(slab: Slab, slot: number, writer: ByteWriter): void {
   const count = slab.count(slot)
   const to = from + count * width
   writer.varint(count)
-  let previous = 0
-  for (let at = from; at < to; at += width) {
-    writer.varint(rows[at]! - previous)
-    previous = rows[at]!
-  }
+  writeTimes(writer, { numbers: rows, from, to, step: width })
   if (layout.keepsTies) for (let at = from + 1; at < to; at += width) writeTie(writer, tieOf(texts, rows[at]!))
   for (let column = 0; column < program.columns.length; column++) {
     const { kind } = program.columns[column]!
     const rowKind = layout.kinds[column]!
-    for (let at = from + layout.first + column; at < to; at += width) {
-      writeValue(writer, kind, valueOf(rowKind, texts, rows[at]!))
-    }
+    const first = from + layout.first + column
+    if (rowKind === 'text') {
+      for (let at = first; at < to; at += width) writeValue(writer, kind, valueOf(rowKind, texts, rows[at]!))
+    } else writeNumbers(writer, kind, { numbers: rows, from: first, to, step: width })
   }
 }
 
