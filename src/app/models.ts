@@ -2,12 +2,14 @@ import { open } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import type { Model } from '../definition/declared-model.ts'
+import { makeFallbackRunner, makeOutputRunner } from '../model/fallback-runner.ts'
 import { makeFunctionRunner } from '../model/function-runner.ts'
 import { openOnnxRunner } from '../model/onnx/onnx-runner.ts'
 import { loadOnnxRuntime } from '../model/onnx/runtime.ts'
 import { predict, type Prediction, type ReadVector } from '../model/predictor.ts'
 import { openRemoteRunner } from '../model/remote/remote-runner.ts'
 import type { ModelRunner } from '../model/runner.ts'
+import type { RemotePlan } from '../plan/check-remote.ts'
 import { undeclared } from '../plan/find.ts'
 import { compileModels, type ModelPlan } from '../plan/model-plan.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -197,7 +199,7 @@ async function run(
 async function openRunner(plan: ModelPlan, clock: Clock): Promise<ModelRunner> {
   const { from } = plan
   if (typeof from === 'function') return makeFunctionRunner(plan)
-  if (from.type === 'remote') return await openRemoteRunner(plan, { clock, environment: process.env })
+  if (from.type === 'remote') return await openRemote(plan, from, clock)
   let file: Uint8Array
   try {
     file = await readStart(from.file, from.bytesMax + 1)
@@ -206,6 +208,21 @@ async function openRunner(plan: ModelPlan, clock: Clock): Promise<ModelRunner> {
     throw new MillraceError('MODEL_UNREADABLE', details, { cause: error })
   }
   return await openOnnxRunner(plan, file, await loadOnnxRuntime())
+}
+
+async function openRemote(plan: ModelPlan, { fallback }: RemotePlan, clock: Clock): Promise<ModelRunner> {
+  const runner = await openRemoteRunner(plan, { clock, environment: process.env })
+  if (fallback === null) return runner
+  try {
+    const instead =
+      typeof fallback !== 'function' && fallback.type === 'output'
+        ? makeOutputRunner(plan, fallback.output)
+        : await openRunner({ ...plan, from: fallback }, clock)
+    return makeFallbackRunner(plan, runner, instead)
+  } catch (error) {
+    await runner.close()
+    throw error
+  }
 }
 
 /** At most so many bytes: of a file that is too large no more is needed to see that. */

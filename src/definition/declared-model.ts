@@ -62,7 +62,12 @@ export type RemoteModel = {
   readonly pauseMs: number
   /** Header → the environment variable that holds its value, looked up when the model is loaded. */
   readonly headersFrom: Readonly<Record<string, string>>
+  /** What answers where the server does not; null: nothing. */
+  readonly fallback: Fallback | null
 }
+
+/** Outputs that are always the same, or another source of the same inputs and outputs. */
+export type Fallback = { readonly type: 'output'; readonly output: Readonly<Record<string, unknown>> } | ModelSource
 
 /** A column of an output tensor of a graph: `{ tensor: 'probabilities', column: 1 }`. */
 export type OnnxOutput = { readonly tensor: string; readonly column?: number }

@@ -1,4 +1,4 @@
-import type { OnnxOutput, RemoteModel } from './declared-model.ts'
+import type { Fallback, ModelFunction, OnnxFile, OnnxOutput, RemoteModel } from './declared-model.ts'
 
 export interface RemoteOptions {
   /** Where the server answers: `http://models:8080`. No user, password or query: see `headersFrom`. */
@@ -20,6 +20,11 @@ export interface RemoteOptions {
   readonly pauseMs?: number
   /** Header → environment variable that holds its value: `{ authorization: 'FRAUD_MODEL_AUTH' }`. */
   readonly headersFrom?: Readonly<Record<string, string>>
+  /**
+   * What answers where the server gives nothing that can be served: outputs that are always the same, an ONNX file, a
+   * function, or another server. The prediction says so. Default: nothing, it has failed.
+   */
+  readonly fallback?: { readonly output: Readonly<Record<string, unknown>> } | OnnxFile | RemoteModel | ModelFunction
 }
 
 export interface OpenInferenceOptions extends RemoteOptions {
@@ -59,5 +64,12 @@ function remoteModel(
     retryShare: options.retryShare ?? 0.1,
     pauseMs: options.pauseMs ?? 5_000,
     headersFrom: Object.freeze({ ...options.headersFrom }),
+    fallback: fallbackOf(options.fallback),
   })
+}
+
+function fallbackOf(given: RemoteOptions['fallback']): Fallback | null {
+  if (given === undefined) return null
+  if (typeof given === 'function' || 'type' in given) return given
+  return Object.freeze({ type: 'output', output: Object.freeze({ ...given.output }) })
 }

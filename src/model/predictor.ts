@@ -1,7 +1,7 @@
 import type { FeatureValue } from '../kernel/aggregation.ts'
 import type { FeatureStatus } from '../plan/finish-view.ts'
 import type { ModelPlan, ModelOutputPlan } from '../plan/model-plan.ts'
-import type { FailureReason, ModelFailure, ModelRunner, RunResult } from './runner.ts'
+import type { FailureReason, FallbackCause, ModelFailure, ModelRunner, RunResult } from './runner.ts'
 
 /** What a service gave for an entity, with the status of every value. */
 export type ReadVector = { readonly values: readonly FeatureValue[]; readonly status: readonly FeatureStatus[] }
@@ -10,7 +10,12 @@ export type OutputValue = number | boolean | string | null
 
 /** What came of one entity. Whatever the outcome, `inputs` has the status of each input that was not PRESENT. */
 export type Prediction = { readonly inputs: Readonly<Record<string, FeatureStatus>> } & (
-  | { readonly outcome: 'served'; readonly output: Readonly<Record<string, OutputValue>> }
+  | {
+      readonly outcome: 'served'
+      readonly output: Readonly<Record<string, OutputValue>>
+      /** Why the output is that of the model's fallback, if it is. */
+      readonly fallback?: FallbackCause
+    }
   /** The rule for what is missing forbids it: the model was not asked. */
   | { readonly outcome: 'refused'; readonly reason: 'INPUT_MISSING'; readonly detail: string }
   /** The model was asked, and gave nothing that can be served. */
@@ -37,7 +42,7 @@ export async function predict(
     const checked = checkResult(plan, results[next++])
     return 'failure' in checked
       ? { outcome: 'failed', ...checked.failure, inputs }
-      : { outcome: 'served', output: checked.output, inputs }
+      : { outcome: 'served', ...checked, inputs }
   })
 }
 
@@ -62,9 +67,12 @@ function takeInputs(plan: ModelPlan, { values, status }: ReadVector): Taken {
   return { row, inputs, refused }
 }
 
-type Checked = { readonly output: Readonly<Record<string, OutputValue>> } | { readonly failure: ModelFailure }
+type Checked =
+  | { readonly output: Readonly<Record<string, OutputValue>>; readonly fallback?: FallbackCause }
+  | { readonly failure: ModelFailure }
 
-function checkResult({ outputs }: ModelPlan, result: RunResult | undefined): Checked {
+/** What is declared, or why it is not. */
+export function checkResult({ outputs }: ModelPlan, result: RunResult | undefined): Checked {
   if (result === undefined) return { failure: { reason: 'OUTPUT_SHAPE', detail: 'the model gave no row for it' } }
   if ('failure' in result) return result
   const output: Record<string, OutputValue> = {}
@@ -74,7 +82,7 @@ function checkResult({ outputs }: ModelPlan, result: RunResult | undefined): Che
     if (failure !== null) return { failure }
     output[plan.name] = value as OutputValue
   }
-  return { output }
+  return result.fallback === undefined ? { output } : { output, fallback: result.fallback }
 }
 
 /** Never a number that is none: NaN and infinities are failures, of whatever kind the output is. */

@@ -34,7 +34,16 @@ export type ModelFailure = {
 }
 
 /** Outputs in declared order, as the model gave them: not yet checked. */
-export type RunResult = { readonly outputs: readonly unknown[] } | { readonly failure: ModelFailure }
+export type RunResult =
+  | {
+      readonly outputs: readonly unknown[]
+      /** Why they are not those of the model itself. */
+      readonly fallback?: FallbackCause
+    }
+  | { readonly failure: ModelFailure }
+
+/** What kept a model from answering, so that its fallback did. */
+export type FallbackCause = Pick<ModelFailure, 'reason' | 'detail'>
 
 /** Runs one artefact. Opened ready to run: what cannot be loaded is a fault of opening. */
 export interface ModelRunner {

@@ -65,7 +65,8 @@ function compileModel(model: Model, plan: Plan, faults: FaultList): ModelPlan {
   if (typeof from !== 'function' && from?.type !== 'onnx' && from?.type !== 'remote') {
     faults.add(`${name}.from`, `it is ${typeof from}`, 'a function, onnx(file), openInference(…) or mlflowScoring(…)')
   }
-  if (typeof from === 'object' && from?.type === 'remote') checkRemote(`${name}.from`, from, faults)
+  if (typeof from === 'object' && from?.type === 'remote')
+    checkRemote(`${name}.from`, from, { output: model.output, faults })
   return {
     name,
     version,

@@ -136,6 +136,8 @@ export type PredictedEntity = {
   /** Why it is not: a code that stays, and words. */
   readonly reason?: string
   readonly detail?: string
+  /** Why the output is not the model's own. */
+  readonly fallback?: { readonly reason: string; readonly detail: string }
   /** Status of each input that was not PRESENT. */
   readonly inputs: Readonly<Record<string, string>>
 }

@@ -13,7 +13,9 @@ import { AnswerTooLong, type HttpAnswer, type HttpRequest, Transport } from './t
 
 /** Of what an asker allows, this share: the rest is for a fallback, and for the answer. */
 const shareOfDeadline = 0.8
-const firstPauseMs = 10
+/** Between repetitions: doubled from one to the other. */
+const pauseMsMin = 10
+const pauseMsMax = 80
 
 /**
  * A model on a server, all rows of a request in one request to it. It has `timeoutMs` for everything: waiting for a
@@ -176,7 +178,7 @@ export class RemoteRunner implements ModelRunner {
   /** An answer of status 200. Sends again what did not reach the server, as long as time and budget last. */
   async #send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     this.#budget.earn()
-    for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
+    for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
       const outcome = await this.#sendOnce(request, signal)
       if (!(outcome instanceof Failed)) return outcome
       if (outcome.failure.reason !== 'REMOTE_DOWN' || !this.#budget.spend()) throw outcome
