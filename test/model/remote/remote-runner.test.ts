@@ -169,7 +169,7 @@ test('a slow server is given up in time, also before a nearer deadline', async (
 
 test('half an answer and then silence is late; half an answer and then nothing more is sent again', async (t) => {
   const { runner, server } = await open(t, {
-    timeoutMs: 150,
+    timeoutMs: 1_500,
     behave: answering((_request, _body, response) => {
       response.writeHead(200, { 'content-length': 1_000 })
       response.write('{"model_name":')
