@@ -1,5 +1,5 @@
 import { type Snapshot, totalsOf } from './snapshot.ts'
-import { count, featuresOf, fraudNames, instant, milliseconds } from './text.ts'
+import { count, featuresOf, fraudNames, instant, milliseconds, scoreLines } from './text.ts'
 
 /** One moment in a few lines without colours or cursor: for files, pipes and logs of builds. */
 export function plainText(snapshot: Snapshot): string {
@@ -18,12 +18,13 @@ export function plainText(snapshot: Snapshot): string {
       const { c_nb_1d, c_nb_30d, c_avg_30d, t_risk_30d } = featuresOf(scored)
       const { customerId, terminalId, amount, scenario } = scored.payment
       const truth = scenario === 0 ? '' : `, fraud: ${fraudNames[scenario]}`
-      return `  payment      ${amount} of customer ${customerId} at terminal ${terminalId}: c_nb_1d ${String(c_nb_1d)}, c_nb_30d ${String(c_nb_30d)}, c_avg_30d ${String(c_avg_30d)}, t_risk_30d ${String(t_risk_30d)}${truth}`
+      return `  payment      ${amount} of customer ${customerId} at terminal ${terminalId}: c_nb_1d ${String(c_nb_1d)}, c_nb_30d ${String(c_nb_30d)}, c_avg_30d ${String(c_avg_30d)}, t_risk_30d ${String(t_risk_30d)}${scored.score === null ? '' : `, score ${scored.score.toFixed(2)}`}${truth}`
     }),
     ...(letter === undefined
       ? []
       : [`  dead letter  ${letter.topic}/${letter.partition}@${letter.offset} ${letter.reason}`]),
     `  latency      visible after ${milliseconds(latency.visibleMsP50)} (p50), ${milliseconds(latency.visibleMsP99)} (p99), vector read in ${milliseconds(latency.readMsP50)} (p50)`,
+    ...scoreLines(snapshot.scores).map((line) => `  models       ${line}`),
     `  proof        ${proofText(snapshot)}`,
   ].join('\n')
 }

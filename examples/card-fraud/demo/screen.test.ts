@@ -34,7 +34,7 @@ const snapshot: Snapshot = {
     sources: [{ stream: 'payments', topic: 'payments', partition: 0, next: 10, watermark: 0, ...verdicts }],
     views: { customer_spending: { applied: 7, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 } },
   },
-  payments: Array.from({ length: 16 }, () => ({ payment, sample })),
+  payments: Array.from({ length: 16 }, () => ({ payment, sample, score: 0.75 })),
   deadLetters: Array.from({ length: 8 }, (_, offset) => ({
     stream: 'payments',
     topic: 'payments',
@@ -46,6 +46,13 @@ const snapshot: Snapshot = {
     raw: null,
   })),
   latency: { visibleMsP50: 1.5, visibleMsP99: null, readMsP50: 0.05 },
+  scores: {
+    champion: { model: 'first', scored: 200, unscored: 0, caught: 3, missed: 1, falseAlarms: 2 },
+    challenger: { model: 'second', scored: 200, unscored: 0, caught: 4, missed: 0, falseAlarms: 1 },
+    swappedAt: sample.asOf,
+    mixed: 0,
+    auc: { champion: 0.875, challenger: null },
+  },
   proof: {
     compared: 40,
     different: 0,
@@ -79,7 +86,14 @@ describe('the screen of the demo', () => {
 
   test('has everything when there is room', () => {
     const text = draw()
-    for (const part of [/^12:00:00 .*FRAUD card$/m, /TYPE +amount: an object/, /^ {2}curl /m, /dlq list/, /43,200×/]) {
+    for (const part of [
+      /^12:00:00 .* 0\.75 {2}FRAUD card$/m,
+      /first answered first: 200 scored, 3 of 4 frauds caught, 2 false alarms, AUC 0\.875$/m,
+      /TYPE +amount: an object/,
+      /^ {2}curl /m,
+      /dlq list/,
+      /43,200×/,
+    ]) {
       assert.match(text, part)
     }
   })

@@ -2,7 +2,19 @@ import { explainRejection } from './rejections.ts'
 import { lookLines } from './look.ts'
 import { featureNames } from './samples.ts'
 import { isBalanced, type ScoredPayment, type Snapshot, totalsOf } from './snapshot.ts'
-import { count, exact, featuresOf, fit, fraudNames, instant, milliseconds, type Palette, sampleTitle } from './text.ts'
+import { alarmScore } from './scorer.ts'
+import {
+  count,
+  exact,
+  featuresOf,
+  fit,
+  fraudNames,
+  instant,
+  milliseconds,
+  type Palette,
+  sampleTitle,
+  scoreLines,
+} from './text.ts'
 
 export type ScreenSize = { readonly columns: number; readonly rows: number }
 
@@ -54,6 +66,7 @@ function headLines(snapshot: Snapshot, palette: Palette): string[] {
     `${label('latency', palette)}in the features after ${milliseconds(latency.visibleMsP50)} (p50), ${milliseconds(latency.visibleMsP99)} (p99); a vector read in ${milliseconds(latency.readMsP50)}`,
     `${label('records', palette)}${balanced} ${bold(count(records))} = ${count(accepted)} accepted + ${count(duplicate)} duplicate + ${count(late)} late + ${count(refused)} refused`,
     ...views,
+    ...scoreLines(snapshot.scores).map((line) => `${label('model', palette)}${line}`),
   ]
 }
 
@@ -67,8 +80,8 @@ function bar(share: number): string {
 }
 
 const paymentHeads = [
-  '                                       last day   last 30 days amount/  fraud here',
-  'time     customer terminal   amount  count   mean  count   mean   mean   7 d  30 d  truth',
+  '                                       last day   last 30 days amount/  fraud here        ',
+  'time     customer terminal   amount  count   mean  count   mean   mean   7 d  30 d  score  truth',
 ] as const
 
 function paymentLines({ payments }: Snapshot, rows: number, palette: Palette): string[] {
@@ -100,9 +113,15 @@ function paymentLine(scored: ScoredPayment, { red, yellow, bold, dim }: Palette)
     `${wholes('c_nb_1d')} ${cents('c_avg_1d')}`,
     `${wholes('c_nb_30d')} ${cents('c_avg_30d')}`,
     `${ratio >= 3 ? yellow(times) : times} ${risk('t_risk_7d')} ${risk('t_risk_30d')}`,
+    scoreCell(scored, { yellow, bold, dim }),
     scenario === 0 ? '' : bold(red(`FRAUD ${fraudNames[scenario]}`)),
   ]
   return cells.join('  ')
+}
+
+function scoreCell({ score }: ScoredPayment, { yellow, bold, dim }: Pick<Palette, 'yellow' | 'bold' | 'dim'>): string {
+  const text = (score === null ? '-' : score.toFixed(2)).padStart(5)
+  return score !== null && score >= alarmScore ? bold(yellow(text)) : dim(text)
 }
 
 function letterLines({ deadLetters }: Snapshot, rows: number, palette: Palette): string[] {

@@ -1,12 +1,14 @@
 import { type Mill, millrace, startServer } from 'millrace'
-import { fraudV1 } from '../features.ts'
+import { fraudV1, scoring } from '../features.ts'
 import type { FieldNames } from '../disturb.ts'
+import { boosted, logistic } from '../models.ts'
 import { disturb, simulatePayments } from '../simulator.ts'
 import { type Batch, Feed } from './feed.ts'
 import { Percentiles, RateMeter } from './meters.ts'
 import { Prover } from './prover.ts'
 import { Rejections } from './rejections.ts'
 import { readAfter, recentPayments, takeSamples } from './samples.ts'
+import { championCount, Scorer } from './scorer.ts'
 import { makeSimulatedClock, type SimulatedClock } from './simulated-clock.ts'
 import type { Place, ScoredPayment, Snapshot } from './snapshot.ts'
 
@@ -33,11 +35,14 @@ const tickMsMax = 250
 const proofPauseMs = 1_500
 const rejectionsPauseMs = 300
 const shownMax = 16
+/** Payments that are scored at least, once the history is there. */
+const scoredMin = 2 * championCount
 
 /** A mill with an HTTP server, the payments that flow into it, and the proof that goes along. */
 export class Session {
   readonly mill: Mill
   readonly rejections: Rejections
+  readonly scorer: Scorer
   readonly #options: SessionOptions
   readonly #clock: SimulatedClock
   readonly #server: { readonly address: string; close(): Promise<void> }
@@ -61,6 +66,7 @@ export class Session {
     this.#server = parts.server
     this.#prover = new Prover(options.folder)
     this.rejections = new Rejections(parts.mill)
+    this.scorer = new Scorer(parts.mill)
     const { seed, customers } = options
     const payments = simulatePayments({ seed, startMs, customers, terminals: 2 * customers })
     this.#feed = new Feed(parts.mill, parts.clock, disturb(payments, { ...disturbance, seed }))
@@ -68,7 +74,8 @@ export class Session {
 
   static async open(options: SessionOptions): Promise<Session> {
     const clock = makeSimulatedClock(startMs)
-    const mill = await millrace({ definitions: [fraudV1], folder: options.folder, clock })
+    const { folder } = options
+    const mill = await millrace({ definitions: [fraudV1, scoring], models: [logistic, boosted], folder, clock })
     try {
       const server = await startServer({ mill, host: '127.0.0.1', port: options.port, clock })
       return new Session(options, { clock, mill, server })
@@ -88,7 +95,7 @@ export class Session {
 
   /** Streams until `signal` aborts: the history as fast as it goes, then at the pace asked for. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.#feed.nextAt < liveMs) await this.#step(liveMs)
+    while (!signal.aborted && !this.isLive) await this.#step(liveMs)
     // The large batches of the history say nothing about how soon a payment is seen.
     if (!signal.aborted) this.#visibleMs = new Percentiles(256)
     let tickAt = performance.now()
@@ -103,9 +110,15 @@ export class Session {
     this.#endedAt = performance.now()
   }
 
-  /** Compares a last set of samples and makes everything durable, so that all can be counted. */
+  /** Whether the history is there, so that payments come at their pace and are scored. */
+  get isLive(): boolean {
+    return this.#feed.nextAt >= liveMs
+  }
+
+  /** Compares a last set of samples, scores a least number of payments, and makes everything durable, so that all can be counted. */
   async settle(): Promise<void> {
     await this.#prover.settle()
+    while (this.isLive && this.scorer.count < scoredMin) await this.#step(this.#feed.nextAt)
     for (let tries = 0; tries < 100; tries++) {
       const untilMs = this.#feed.nextAt + 30 * minuteMs
       const { set } = await takeSamples(this.mill, this.#feed, untilMs)
@@ -134,7 +147,7 @@ export class Session {
     const simulatedAt = this.#clock.now()
     return {
       simulatedAt,
-      warmUp: this.#feed.nextAt < liveMs ? (simulatedAt - startMs) / (liveMs - startMs) : null,
+      warmUp: this.isLive ? null : (simulatedAt - startMs) / (liveMs - startMs),
       speed: this.#simulated.perSecond / 1_000,
       elapsedSeconds,
       rates: { now: this.#accepted.perSecond, overall: accepted / elapsedSeconds },
@@ -146,6 +159,7 @@ export class Session {
         visibleMsP99: this.#visibleMs.at(0.99),
         readMsP50: this.#readMs.at(0.5),
       },
+      scores: this.scorer.scores,
       proof: this.#prover.proof,
       place: this.place,
     }
@@ -169,27 +183,36 @@ export class Session {
       if (set.samples.length > 0) {
         this.#proofAt = now
         this.#prover.start(set)
-        this.#show(sent)
+        await this.#show(sent)
       }
     }
     const deliveries = this.#feed.take(untilMs)
     const sentAt = performance.now()
     const batch = await this.#feed.send(deliveries)
     if (deliveries.length > 0) this.#visibleMs.note(performance.now() - sentAt)
-    this.#show(batch)
+    await this.#show(batch)
     if (now - this.#rejectionsAt > rejectionsPauseMs) {
       this.#rejectionsAt = now
       await this.rejections.read()
     }
   }
 
-  /** Reads the features of a batch's newest fraud and newest other payment, for people to see. */
-  #show(batch: Batch): void {
+  /** Scores the payments of a batch, and reads the features of its newest fraud and newest other, for people to see. */
+  async #show(batch: Batch): Promise<void> {
     const recent = recentPayments(batch)
+    const scores = new Map<string, number | null>()
+    for (const payment of recent) {
+      if (payment.at >= liveMs) scores.set(payment.paymentId, await this.scorer.score(payment))
+    }
+    const shown = (payment: ScoredPayment['payment']): ScoredPayment => ({
+      payment,
+      sample: this.#timedRead(payment),
+      score: scores.get(payment.paymentId) ?? null,
+    })
     const fraud = recent.findLast((payment) => payment.fraud)
     const other = recent.findLast((payment) => !payment.fraud)
-    if (fraud !== undefined) this.#fresh.fraud = { payment: fraud, sample: this.#timedRead(fraud) }
-    if (other !== undefined) this.#fresh.other = { payment: other, sample: this.#timedRead(other) }
+    if (fraud !== undefined) this.#fresh.fraud = shown(fraud)
+    if (other !== undefined) this.#fresh.other = shown(other)
   }
 
   #timedRead(payment: ScoredPayment['payment']): ScoredPayment['sample'] {

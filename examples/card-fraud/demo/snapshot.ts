@@ -2,6 +2,7 @@ import type { Mill, RejectionRecord } from 'millrace'
 import type { Payment } from '../simulator.ts'
 import type { Pair } from './compare-samples.ts'
 import type { Sample } from './samples.ts'
+import type { Scores } from './scorer.ts'
 
 /** Everything the demo has to say at one moment; how it is shown is another matter. */
 export type Snapshot = {
@@ -19,11 +20,13 @@ export type Snapshot = {
   /** Newest first. */
   readonly deadLetters: readonly RejectionRecord[]
   readonly latency: Latency
+  readonly scores: Scores
   readonly proof: Proof
   readonly place: Place
 }
 
-export type ScoredPayment = { readonly payment: Payment; readonly sample: Sample }
+/** The score is null for payments of the history. */
+export type ScoredPayment = { readonly payment: Payment; readonly sample: Sample; readonly score: number | null }
 
 /** Of the last batches and reads; null before the first. */
 export type Latency = {

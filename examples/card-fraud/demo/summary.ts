@@ -1,7 +1,7 @@
 import type { Session } from './session.ts'
 import { isBalanced, type Snapshot, totalsOf } from './snapshot.ts'
 import { proofText } from './plain.ts'
-import { count, instant, milliseconds, pairLines } from './text.ts'
+import { count, instant, milliseconds, pairLines, scoreLines } from './text.ts'
 
 export type Check = { readonly text: string; readonly passed: boolean }
 
@@ -18,8 +18,31 @@ export function checksOf(session: Session, snapshot: Snapshot, whole: boolean): 
     { text: 'every late event is in late-events', passed: rejections.counts.late === late },
     { text: 'every sampled vector equals its training row', passed: proof.compared > 0 && proof.different === 0 },
   ]
+  if (session.isLive) checks.push(...scoreChecks(snapshot))
   const happened = accepted > 0 && duplicate > 0 && late > 0 && refused > 0
   return whole ? [{ text: 'events of every verdict flowed', passed: happened }, ...checks] : checks
+}
+
+/** Below this a model would hardly tell frauds from other payments; in training both had about 0.9. */
+const aucMin = 0.7
+const fraudsMin = 20
+
+function scoreChecks({ scores }: Snapshot): Check[] {
+  const { champion, challenger, swappedAt, mixed, auc } = scores
+  const tallies = [champion, challenger]
+  const tells = Object.values(auc).every((area) => area === null || area >= aucMin)
+  const frauds = champion.caught + champion.missed
+  return [
+    {
+      text: 'every live payment that was asked about has a score of both models',
+      passed: tallies.every(({ scored, unscored }) => scored > 0 && unscored === 0),
+    },
+    {
+      text: 'the challenger took over, and no answer was of the other model',
+      passed: swappedAt !== null && mixed === 0,
+    },
+    { text: 'the models tell frauds from other payments', passed: frauds < fraudsMin || tells },
+  ]
 }
 
 /** The end of the demo in plain text. */
@@ -36,6 +59,7 @@ export function summaryText(session: Session, snapshot: Snapshot, checks: readon
     ),
     `refused     ${reasons.length === 0 ? 'none' : reasons.join(', ')}`,
     `latency     batch in the features after ${milliseconds(latency.visibleMsP50)} (p50), ${milliseconds(latency.visibleMsP99)} (p99); vector read in ${milliseconds(latency.readMsP50)} (p50)`,
+    ...scoreLines(snapshot.scores).map((line) => `model       ${line}`),
     `proof       ${proofText(snapshot)}`,
     ...proof.differing.flatMap((pair) => ['', ...pairLines(pair)]),
     '',

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { Pair } from './compare-samples.ts'
 import { featureNames } from './samples.ts'
+import type { Scores, Tally } from './scorer.ts'
 import type { ScoredPayment } from './snapshot.ts'
 
 /** 1234567.8 → 1,234,568. */
@@ -47,6 +48,18 @@ export function featuresOf({ sample }: ScoredPayment): Readonly<Record<string, u
 
 /** Scenario → what the fraud is about. */
 export const fraudNames = ['', 'amount', 'terminal', 'card'] as const
+
+/** A line per model: who answers, and what came of its scores. */
+export function scoreLines({ champion, challenger, swappedAt, auc }: Scores): string[] {
+  if (champion.scored + champion.unscored === 0) return []
+  const line = (tally: Tally, role: string, area: number | null): string => {
+    const { model, scored, caught, missed, falseAlarms } = tally
+    const shown = area === null ? '' : `, AUC ${area.toFixed(3)}`
+    return `${model} ${role}: ${count(scored)} scored, ${caught} of ${caught + missed} frauds caught, ${falseAlarms} false alarms${shown}`
+  }
+  const roles = swappedAt === null ? ['answers', 'runs beside'] : ['answered first', `since ${instant(swappedAt)}`]
+  return [line(champion, roles[0]!, auc.champion), line(challenger, roles[1]!, auc.challenger)]
+}
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 

@@ -67,7 +67,12 @@ export async function compareWithSamples(
 }
 
 async function scoreOf(mill: Mill, model: Model, row: EventRow): Promise<number | null> {
-  const { predictions } = await mill.predictMany({ model: model.name, entities: [keysOf(row)], asOf: row.at + 1, deadlineMs: 60_000 })
+  const { predictions } = await mill.predictMany({
+    model: model.name,
+    entities: [keysOf(row)],
+    asOf: row.at + 1,
+    deadlineMs: 60_000,
+  })
   const [prediction] = predictions
   return prediction?.outcome === 'served' ? Number(prediction.output['score']) : null
 }
