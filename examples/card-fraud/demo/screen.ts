@@ -81,7 +81,7 @@ function bar(share: number): string {
 
 const paymentHeads = [
   '                                       last day   last 30 days amount/  fraud here        ',
-  'time     customer terminal   amount  count   mean  count   mean   mean   7 d  30 d  score  truth',
+  'time     customer terminal   amount  count   mean  count   mean   mean   7 d  30 d  score  fraud',
 ] as const
 
 function paymentLines({ payments }: Snapshot, rows: number, palette: Palette): string[] {
@@ -114,7 +114,7 @@ function paymentLine(scored: ScoredPayment, { red, yellow, bold, dim }: Palette)
     `${wholes('c_nb_30d')} ${cents('c_avg_30d')}`,
     `${ratio >= 3 ? yellow(times) : times} ${risk('t_risk_7d')} ${risk('t_risk_30d')}`,
     scoreCell(scored, { yellow, bold, dim }),
-    scenario === 0 ? '' : bold(red(`FRAUD ${fraudNames[scenario]}`)),
+    scenario === 0 ? '' : bold(red(fraudNames[scenario])),
   ]
   return cells.join('  ')
 }
