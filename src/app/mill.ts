@@ -12,6 +12,7 @@ import { streamOf, undeclared } from '../plan/find.ts'
 import type { Prediction } from '../model/predictor.ts'
 import type { ForgottenEntity } from '../plan/forgotten.ts'
 import type { Plan, StreamPlan } from '../plan/plan.ts'
+import { predictionsTopic } from '../plan/topics.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
 import { differenceLines } from '../registry/difference.ts'
 import { parseInstant } from '../schema/instant.ts'
@@ -19,7 +20,9 @@ import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
+import { AnswerCounts } from './answers/answer-counts.ts'
 import { Answering } from './answers/answering.ts'
+import { openScorer, type Scorer } from './answers/scorer.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
 import { type LogPlace, openLog } from './open-log.ts'
@@ -103,9 +106,18 @@ export async function openMill(
     const { plan } = registry.compiled(registry.number)
     const models = await Models.open(options.models ?? [], plan, clock)
     try {
+      const answers = new AnswerCounts()
+      const scorer = await openScorer(options.models ?? [], {
+        models,
+        log,
+        clock,
+        partitions,
+        count: answers.of(predictionsTopic),
+      })
       const planOf = (hash: string): Plan | null => registry.planOf(hash)
-      const running = await openEngine(options, { plan, planOf, log, clock, partitions })
-      const mill = new Mill({ log, clock, models, versions: new Versions(place, running.engine), opened, ...running })
+      const running = await openEngine(options, { plan, planOf, log, clock, partitions, scorer })
+      const versions = new Versions(place, running.engine)
+      const mill = new Mill({ log, clock, models, versions, opened, scorer, answers, ...running })
       if (options.answerRequests === true) await mill.answerRequests(partitions)
       return mill
     } catch (error) {
@@ -148,6 +160,8 @@ type Parts = {
   readonly clock: Clock
   readonly versions: Versions
   readonly models: Models
+  readonly scorer: Scorer | null
+  readonly answers: AnswerCounts
   readonly opened: Applied | null
 }
 
@@ -162,16 +176,21 @@ export class Mill {
   readonly opened: Applied | null
   /** Sends rejected events again, as they are or mended. */
   readonly replays: Replays
+  /** What became of the requests and events that this process answered. */
+  readonly answers: AnswerCounts
   readonly #engine: RunningEngine
   readonly #store: OnlineStore
   readonly #clock: Clock
   readonly #ingestion: Ingestion
   readonly #models: Models
+  readonly #scorer: Scorer | null
   #reader: VectorReader
   #answering: Answering | null = null
   #closing: Promise<void> | null = null
 
-  constructor({ log, store, engine, clock, versions, models, opened }: Parts) {
+  constructor({ log, store, engine, clock, versions, models, scorer, answers, opened }: Parts) {
+    this.answers = answers
+    this.#scorer = scorer
     this.log = log
     this.versions = versions
     this.models = models.names
@@ -290,6 +309,7 @@ export class Mill {
       },
       now: () => this.now(),
       models: this.#models,
+      counts: this.answers,
     }
     const place = { log: this.log, store: this.#store, clock: this.#clock, partitions }
     this.#answering = await Answering.open(source, place)
@@ -299,6 +319,11 @@ export class Mill {
   /** What answers the requests that come through the log; null while nothing does. */
   get answering(): Answering | null {
     return this.#answering
+  }
+
+  /** Events whose predictions are on their way. */
+  get scoresWaiting(): number {
+    return this.#scorer?.waiting ?? 0
   }
 
   get reader(): VectorReader {
@@ -353,6 +378,7 @@ export class Mill {
       await this.#answering?.close()
       await this.#engine.close()
     } finally {
+      await this.#scorer?.close()
       await this.#models.close()
       await this.#store.close()
       await this.log.close()

@@ -10,6 +10,8 @@ import { ClusterEngine, type ClusterPartition } from '../stream/cluster/cluster-
 import { partitionsOf } from '../stream/cluster/cluster-topics.ts'
 import { Engine } from '../stream/engine.ts'
 import type { EngineObserver } from '../stream/engine-types.ts'
+import { VectorReader } from '../serve/vector-reader.ts'
+import type { Scorer } from './answers/scorer.ts'
 
 /** What a mill asks of its engine, whether that has everything or a part of a cluster's work. */
 export type RunningEngine = Omit<Pick<Engine, keyof Engine>, 'start'>
@@ -52,9 +54,10 @@ export type EngineSettings = {
 /** The online store, and an engine that has begun to read. */
 export async function openEngine(
   settings: EngineSettings,
-  opening: Opening,
+  { scorer, ...opening }: Opening & { readonly scorer: Scorer | null },
 ): Promise<{ store: OnlineStore; engine: RunningEngine }> {
   const { observer, cluster, checkpointMs = 1_000, keysMax = 100_000 } = settings
+  if (scorer !== null && cluster !== undefined) throw new MillraceError('SCORES_IN_CLUSTER', {})
   const folder = join(settings.folder, cluster === undefined ? 'store' : 'cluster-store')
   const store = await openEmbeddedOnlineStore({ folder })
   try {
@@ -67,7 +70,12 @@ export async function openEngine(
       ...(observer === undefined ? {} : { observer }),
     }
     if (cluster !== undefined) return { store, engine: await openPart(cluster, options) }
-    const engine = await Engine.open(options)
+    const engine = await Engine.open(scorer === null ? options : { ...options, follower: scorer })
+    let reader = new VectorReader(engine.plan, engine, opening.clock)
+    scorer?.readFrom(() => {
+      if (reader.plan !== engine.plan) reader = new VectorReader(engine.plan, engine, opening.clock)
+      return reader
+    })
     engine.start()
     return { store, engine }
   } catch (error) {

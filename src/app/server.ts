@@ -157,9 +157,10 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
       metrics.logEndOffset.of({ topic, partition }).set(end)
       metrics.consumerLag.of({ topic, partition }).set(end - Math.max(next, 0))
     }
-    for (const { topic, outcome, total } of mill.answering?.counts ?? []) {
+    for (const { topic, outcome, total } of mill.answers.all) {
       metrics.answers.of({ topic, outcome }).setTotal(total)
     }
+    metrics.scoresWaiting.of({}).set(mill.scoresWaiting)
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
   }
 }

@@ -271,6 +271,12 @@ export const faults = {
     message: 'model {model} does not fit the definitions that are served\n{list}',
     hint: 'Once the applied version is built, try again; otherwise change the model, or the definitions back to what it was made for.',
   },
+  SCORES_IN_CLUSTER: {
+    kind: 'user',
+    retry: 'never',
+    message: 'a model scores events, and the process is to do a part of the work only',
+    hint: 'A vector right after an event needs all views in one process: leave out the option `cluster`, or `score` of the model.',
+  },
   MODEL_BUSY: {
     kind: 'external',
     retry: 'backoff',

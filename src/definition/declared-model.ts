@@ -1,6 +1,7 @@
 import type { Field, Fields } from '../schema/field.ts'
 import type { FeatureService } from './feature-service.ts'
 import type { FeatureView } from './feature-view.ts'
+import type { Stream } from './stream.ts'
 
 /** A model as its author declared it. Everything here is as it was written; `plan/model-plan.ts` checks it. */
 export interface Model<
@@ -16,6 +17,8 @@ export interface Model<
   readonly inputs: readonly string[] | null
   readonly from: ModelSource
   readonly output: Output
+  /** The stream whose events it scores as they arrive; null: none. */
+  readonly score: { readonly on: Stream } | null
   readonly missing: 'refuse' | 'pass' | { readonly default: Readonly<Record<string, unknown>> }
 }
 

@@ -1,6 +1,7 @@
 import type { Fields, FieldValue } from '../schema/field.ts'
 import type { Model, ModelInput, ModelOutput, OnnxFile, OnnxOutput, RemoteModel } from './declared-model.ts'
 import type { Infer } from './infer.ts'
+import type { Stream } from './stream.ts'
 
 /**
  * What to do with inputs whose status is not `PRESENT`. The answer names them, whatever the rule.
@@ -31,6 +32,11 @@ export interface ModelOptions<Input extends ModelInput, Output extends ModelOutp
   readonly from: ((vector: ModelVector<Input, NoInfer<Missing>>) => OutputRow<NoInfer<Output>>) | OnnxFile | RemoteModel
   readonly output: Output
   readonly missing?: Missing
+  /**
+   * Score each accepted event of a stream as it arrives, its own effect included. The stream has to have every join key
+   * of the input. Predictions go to the topic `predictions`.
+   */
+  readonly score?: { readonly on: Stream }
 }
 
 /** `model('fraud', { version: 1, input: fraudV1, from: onnx('fraud.onnx'), output: { score: float() } })` */
@@ -49,6 +55,7 @@ export function model<
     inputs: options.inputs === undefined ? null : Object.freeze([...options.inputs]),
     from: options.from as Model['from'],
     output: Object.freeze({ ...options.output }),
+    score: options.score === undefined ? null : Object.freeze({ on: options.score.on }),
     missing: typeof missing === 'object' ? Object.freeze({ default: Object.freeze({ ...missing.default }) }) : missing,
   })
 }

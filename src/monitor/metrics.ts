@@ -36,6 +36,8 @@ export type Metrics = {
   readonly predictions: Family<'model' | 'outcome', CounterHandle>
   /** `topic`: of the answers to requests that came through the log; `outcome`: served, refused or failed. */
   readonly answers: Family<'topic' | 'outcome', CounterHandle>
+  /** Folded, and not scored yet. */
+  readonly scoresWaiting: Family<never, GaugeHandle>
   readonly predictionSeconds: Family<'model', HistogramHandle>
   readonly stateKeys: Family<'view', GaugeHandle>
   readonly stateBytes: Family<'view', GaugeHandle>
@@ -170,6 +172,11 @@ function makePredictionMetrics(families: MetricFamilies) {
       name: 'millrace_answers_total',
       help: 'Records of the log that were answered, by the topic of the answers and by outcome.',
       labels: ['topic', 'outcome'],
+    }),
+    scoresWaiting: families.gauge({
+      name: 'millrace_scores_waiting',
+      help: 'Events that are folded and whose predictions are not written yet.',
+      labels: [],
     }),
     predictions: families.counter({
       name: 'millrace_predictions_total',

@@ -1,5 +1,6 @@
 import type { Model, ModelSource } from '../definition/declared-model.ts'
 import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { Field } from '../schema/field.ts'
 import { isNumeric, nameOfType, type ValueType } from '../schema/value-type.ts'
 import { checkName } from './check-names.ts'
 import { checkRemote } from './check-remote.ts'
@@ -18,7 +19,14 @@ export type ModelPlan = {
   readonly outputs: readonly ModelOutputPlan[]
   /** Whether inputs that are not PRESENT go to the model as they are; else they need a default. */
   readonly passes: boolean
+  readonly score: ScorePlan | null
   readonly from: ModelSource
+}
+
+/** Whose events a model scores, and where they have the join keys of its input. */
+export type ScorePlan = {
+  readonly stream: string
+  readonly keys: readonly { readonly name: string; readonly field: Field; readonly place: number }[]
 }
 
 export type ModelInputPlan = {
@@ -74,6 +82,7 @@ function compileModel(model: Model, plan: Plan, faults: FaultList): ModelPlan {
     inputs: compileInputs(model, plan, faults),
     outputs: compileOutputs(model, faults),
     passes: model.missing === 'pass',
+    score: compileScore(model, plan, faults),
     from,
   }
 }
@@ -120,6 +129,33 @@ function compileInputs(model: Model, plan: Plan, faults: FaultList): ModelInputP
     }
     return [{ name, type, place, default: fallback as FeatureValue | undefined }]
   })
+}
+
+function compileScore({ name, score, input }: Model, plan: Plan, faults: FaultList): ScorePlan | null {
+  if (score === null) return null
+  const path = `${name}.score.on`
+  const stream = plan.streams.find((one) => one.name === score.on.name)
+  if (stream === undefined) {
+    faults.unknown(path, 'stream', { name: score.on.name, declared: plan.streams.map((one) => one.name) })
+    return null
+  }
+  const isKnown = [...plan.services, ...plan.views].some((one) => one.name === input.name)
+  const columns = Object.keys(stream.fields)
+  const keys = new Map<string, ScorePlan['keys'][number]>()
+  for (const view of isKnown ? viewsOf(plan, input.name) : []) {
+    for (const { name: key, field, column } of view.keys) {
+      // Another stream's view is found by the field of the key's own name.
+      const place = columns.indexOf(view.stream === stream.name ? column : key)
+      if (place < 0 || stream.fields[columns[place]!]!.kind !== field.kind) {
+        faults.add(
+          path,
+          `stream "${stream.name}" has no field "${key}" of ${field.kind}`,
+          `every join key of "${view.name}"`,
+        )
+      } else keys.set(key, { name: key, field, place })
+    }
+  }
+  return { stream: stream.name, keys: [...keys.values()] }
 }
 
 function featuresOf(plan: Plan, target: string): readonly FeaturePlan[] {

@@ -2,6 +2,7 @@ import type { Log } from '../log/log.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import type { EventFollower } from './event-follower.ts'
 import { FeatureEvents, featureTopicsOf } from './feature-events.ts'
 import type { SourcePosition } from './interval-values.ts'
 import { Outputs } from './outputs.ts'
@@ -9,12 +10,23 @@ import type { SourceTask } from './source-task.ts'
 import type { Tracks } from './tracks.ts'
 
 /** What an engine writes to the log: the outputs on their way there, and the finished values among them. */
-export type Emission = { readonly outputs: Outputs; readonly features: FeatureEvents }
+export type Emission = {
+  readonly outputs: Outputs
+  readonly features: FeatureEvents
+  readonly follower: EventFollower | undefined
+}
+
+type EmissionPlace = {
+  readonly tracks: Tracks
+  readonly log: Log
+  readonly store: OnlineStore
+  readonly follower: EventFollower | undefined
+}
 
 /** As a checkpoint has it. The tracks are those of the same checkpoint, and the topics of the plan exist. */
 export async function restoreEmission(
   plan: Plan,
-  { tracks, log, store }: { readonly tracks: Tracks; readonly log: Log; readonly store: OnlineStore },
+  { tracks, log, store, follower }: EmissionPlace,
   ends: Checkpoint['outputs'],
 ): Promise<Emission> {
   const outputs = new Outputs(log, featureTopicsOf(plan))
@@ -28,7 +40,8 @@ export async function restoreEmission(
     },
     store,
   )
-  return { outputs, features }
+  await follower?.restore(ends, tracks.nextOffsetOf)
+  return { outputs, features, follower }
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../log/log.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
+import type { EventFollower } from './event-follower.ts'
 import type { VerdictCounts, ViewCounts } from './checkpoint.ts'
 
 export type EngineOptions = {
@@ -20,6 +21,7 @@ export type EngineOptions = {
   /** Keys per view held in memory beyond those that wait for the next checkpoint. */
   readonly keysMax: number
   readonly observer?: EngineObserver
+  readonly follower?: EventFollower
 }
 
 /** Told what the engine did; for metrics. Must not throw. */

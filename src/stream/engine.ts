@@ -292,7 +292,7 @@ export class Engine {
 
   /** Everything as the last checkpoint has it; in a new store, at the log's start. */
   async #restore(plan: Plan): Promise<void> {
-    const { log, store, folder, keysMax } = this.#options
+    const { log, store, folder, keysMax, follower } = this.#options
     await createTopics(plan, this.#options)
     this.#plans.set(plan.hash, plan)
     const stored = readCheckpoint(store, { log: log.id, folder })
@@ -305,7 +305,7 @@ export class Engine {
     await this.#sweep(tracks)
     if (checkpoint === null) await tracks.add(plan, null)
     const target = await this.#aim(plan, tracks, serving)
-    const emission = await restoreEmission(serving, { tracks, log, store }, checkpoint?.outputs ?? {})
+    const emission = await restoreEmission(serving, { tracks, log, store, follower }, checkpoint?.outputs ?? {})
     // All at once: readers go on meanwhile with what was there before.
     this.#serving = serving
     this.#previous = previous
@@ -444,9 +444,9 @@ export class Engine {
   /** Lets others run; and waits for checkpoints while too much is waiting for one. */
   async #makeRoom(signal: AbortSignal): Promise<void> {
     await this.#options.clock.turn()
-    const fullness = (): number => waiting(this.#tracks, this.#emission)
-    while (fullness() >= 2 && !signal.aborted) await this.#checkpointUnlessStopped()
-    if (fullness() >= 1) this.#wake()
+    await this.#emission.follower?.room(signal)
+    while (waiting(this.#tracks, this.#emission) >= 2 && !signal.aborted) await this.#checkpointUnlessStopped()
+    if (waiting(this.#tracks, this.#emission) >= 1) this.#wake()
   }
 
   /** Waits until the new views of a plan are near, holds everything at one prefix, and changes the plan there. */
@@ -538,7 +538,8 @@ export class Engine {
     // From here to the first await nothing else runs: all of this is one prefix.
     this.#progressed = false
     const changes = this.#emission.features.takeChanges()
-    const taken = this.#emission.outputs.take(this.#tracks.nextOffsetOf)
+    const [{ outputs: own, follower }, next] = [this.#emission, this.#tracks.nextOffsetOf]
+    const [taken, followed] = [own.take(next), follower?.cut(next)]
     changes.push(...this.#tracks.takeChanges())
     const cut = {
       version: checkpointVersion,
@@ -549,9 +550,9 @@ export class Engine {
       ...this.#tracks.progress(),
       forgotten: this.#forgotten.all.length,
     } as const
-
-    const outputs = await this.#emission.outputs.flush(taken)
-    const checkpoint: Checkpoint = { ...cut, outputs }
+    // Waited for below, and thrown there, unless the outputs fail first.
+    followed?.catch(() => undefined)
+    const checkpoint: Checkpoint = { ...cut, outputs: { ...(await own.flush(taken)), ...(await followed) } }
     changes.push([checkpointKey, encodeCheckpoint(checkpoint)])
     await store.write(changes)
     this.#checkpointNumber = checkpoint.number

@@ -3,6 +3,7 @@ import type { FeatureValue } from '../kernel/aggregation.ts'
 import type { LogRecord, RecordInput } from '../log/log.ts'
 import type { FeatureStatus, FinishedView } from '../plan/finish-view.ts'
 import type { ViewPlan } from '../plan/plan.ts'
+import type { Field } from '../schema/field.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { decodeKey } from '../schema/key-codec.ts'
 import { coordinateHeaders, type Coordinates, headerText, outputHeaders } from './output-headers.ts'
@@ -133,13 +134,13 @@ function keysOf(view: ViewPlan, key: Uint8Array): FeatureEvent['keys'] {
     view.keys.map(({ field }) => field.kind),
     key,
   )
-  return Object.fromEntries(
-    view.keys.map(({ name, field }, index) => {
-      const value = values[index]!
-      if (field.kind === 'timestamp') return [name, formatInstant(Number(value))]
-      return [name, field.kind === 'decimal' ? Number(value) / 10 ** (field.scale ?? 0) : value]
-    }),
-  )
+  return Object.fromEntries(view.keys.map(({ name, field }, index) => [name, givenValue(field, values[index]!)]))
+}
+
+/** A value of a key as a request gives it. */
+export function givenValue<T extends string | number | boolean>(field: Field, value: T): T | string | number {
+  if (field.kind === 'timestamp') return formatInstant(Number(value))
+  return field.kind === 'decimal' ? Number(value) / 10 ** (field.scale ?? 0) : value
 }
 
 type Entry = readonly [name: string, value: FeatureValue]

@@ -6,6 +6,8 @@ export const outputHeaders = {
   topic: 'millrace.topic',
   partition: 'millrace.partition',
   offset: 'millrace.offset',
+  /** Of a prediction of an event: which model. */
+  model: 'millrace.model',
   reason: 'millrace.reason',
   detail: 'millrace.detail',
   /** How many headers of the source record found no room. They are at its coordinates still. */

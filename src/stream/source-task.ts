@@ -10,6 +10,7 @@ import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { emptyBatchOf } from '../plan/view-batch.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { SourceProgress, VerdictCounts, ViewCounts } from './checkpoint.ts'
+import type { EventFollower } from './event-follower.ts'
 import type { FeatureEvents } from './feature-events.ts'
 import type { Outputs } from './outputs.ts'
 import { SeenIdSegments } from './seen-ids.ts'
@@ -49,6 +50,7 @@ export type Targets = {
   readonly outputs: Outputs
   /** Told of everything that finished values come of. */
   readonly features: FeatureEvents | null
+  readonly follower?: EventFollower | undefined
 }
 
 /**
@@ -130,7 +132,7 @@ export class SourceTask {
   takeBatch(records: readonly LogRecord[], targets: Targets): void {
     const { projector } = this.stream
     const { folds, forgotten, features } = targets
-    const isTold = features?.isActive === true
+    const isTold = features?.isActive === true || targets.follower?.follows(this.stream.name) === true
     const batches = folds.map(({ view }) => emptyBatchOf(view))
     const counts = this.#counts
     const forgottenTo = forgotten.reachOf(this.topic, this.partition)
@@ -165,7 +167,7 @@ export class SourceTask {
     for (const [index, { batch }] of batches.entries()) folds[index]!.table.applyBatch(batch)
   }
 
-  take(record: LogRecord, { folds, forgotten, outputs, features }: Targets): void {
+  take(record: LogRecord, { folds, forgotten, outputs, features, follower }: Targets): void {
     const { stream, topic, partition } = this
     const counts = this.#counts
     this.#next = record.offset + 1
@@ -195,6 +197,9 @@ export class SourceTask {
             const { key, event } = projected
             telling?.applied(view.fingerprint, { key, ts: event.ts }, { stream: stream.name, topic, partition, offset })
           }
+        }
+        if (emits && this.source === 'live' && follower?.follows(stream.name) === true) {
+          follower.accepted(taken.event, { stream: stream.name, topic, partition, offset })
         }
         return
       case 'duplicate':

@@ -151,7 +151,7 @@ test('whatever a model does, and whatever is asked, each request has one answer,
       ],
     )
     assert.doesNotMatch(JSON.stringify(failed), /secret/)
-    assert.deepEqual(Object.fromEntries([...mill.answering!.counts].map((one) => [one.outcome, one.total])), {
+    assert.deepEqual(Object.fromEntries([...mill.answers.all].map((one) => [one.outcome, one.total])), {
       refused: 7,
       served: 1,
       failed: 3,

@@ -25,6 +25,7 @@ function planOf(from: (vector: Readonly<Record<string, number | null>>) => unkno
       { name: 'why', kind: 'string', nullable: true },
     ],
     passes: rule.passes ?? false,
+    score: null,
     from: from as unknown as ModelFunction,
   }
 }

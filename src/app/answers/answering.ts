@@ -4,6 +4,7 @@ import { computedFeaturesTopic, deadLetterTopic, modelInputTopic, predictionsTop
 import type { OnlineStore } from '../../store/online/online-store.ts'
 import { Answerer, type AnswererOptions, type AnsweredPartition } from '../../stream/answerer.ts'
 import type { Models } from '../models.ts'
+import type { AnswerCounts } from './answer-counts.ts'
 import { featureAnswering, makeFeatureAnswers } from './feature-requests.ts'
 import { inferenceAnswering, makeInferenceAnswers } from './inference-requests.ts'
 import type { AnswerSource } from './log-request.ts'
@@ -16,12 +17,11 @@ type Place = {
   readonly partitions: number
 }
 
-type Source = AnswerSource & { readonly models: Models }
+type Source = AnswerSource & { readonly models: Models; readonly counts: AnswerCounts }
 
 /** What answers the requests that come through the log, in one process. */
 export class Answering {
   readonly #answerers: Answerer[] = []
-  readonly #counts = new Map<string, { readonly topic: string; readonly outcome: string; total: number }>()
   #starting: Promise<void> | null = null
   #isClosed = false
 
@@ -30,8 +30,8 @@ export class Answering {
   /** Creates the topics. Answers nothing yet. */
   static async open(source: Source, place: Place): Promise<Answering> {
     const answering = new Answering()
-    const counting = (topic: string) => (outcome: string) => answering.#count(topic, outcome)
-    const [features, predictions] = [counting(computedFeaturesTopic), counting(predictionsTopic)]
+    const { counts } = source
+    const [features, predictions] = [counts.of(computedFeaturesTopic), counts.of(predictionsTopic)]
     const kinds = [
       { ...featureAnswering, besides: [deadLetterTopic], answer: makeFeatureAnswers(source, features) },
       {
@@ -60,18 +60,6 @@ export class Answering {
   /** Where each partition of the requests stands, and what has stopped. */
   get partitions(): readonly AnsweredPartition[] {
     return this.#answerers.flatMap(({ partitions }) => partitions)
-  }
-
-  /** What became of the requests that this process answered, by the topic of their answers. */
-  get counts(): Iterable<{ readonly topic: string; readonly outcome: string; readonly total: number }> {
-    return this.#counts.values()
-  }
-
-  #count(topic: string, outcome: string): void {
-    const name = `${topic} ${outcome}`
-    let counted = this.#counts.get(name)
-    if (counted === undefined) this.#counts.set(name, (counted = { topic, outcome, total: 0 }))
-    counted.total += 1
   }
 
   /** Resolves once every request that is durable now is answered. */

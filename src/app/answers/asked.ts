@@ -37,8 +37,10 @@ export function ask(
 /** Asks each model once for all that is asked of it. In the order of the questions. */
 export async function predictAll(asked: readonly Asked[], deadlineMs: number): Promise<Prediction[]> {
   const predictions = new Array<Prediction>(asked.length)
-  const groups = Map.groupBy(asked.keys(), (index) => asked[index]!.taken)
-  for (const [taken, indexes] of groups) {
+  // Two plans of one model are two runs: a row of the one is none of the other.
+  const groups = Map.groupBy(asked.keys(), (index) => asked[index]!.taken.plan)
+  for (const indexes of groups.values()) {
+    const { taken } = asked[indexes[0]!]!
     const given = await taken.predict(
       indexes.map((index) => asked[index]!.vector),
       deadlineMs,

@@ -25,6 +25,7 @@ function planOf({ inputs = ['float', 'float'], output = { score: float() }, from
     inputs: inputs.map((kind, place) => ({ name: `f${place}`, type: { kind }, place, default: undefined })),
     outputs: Object.entries(output).map(([name, { kind }]) => ({ name, kind, nullable: false })),
     passes: true,
+    score: null,
     from: onnx('test.onnx', from),
   }
 }

@@ -28,6 +28,7 @@ const plan: ModelPlan = {
     { name: 'score', kind: 'float', nullable: false },
   ],
   passes: true,
+  score: null,
   from: onnx('given.onnx', { outputs: { score: { tensor: 'probabilities', column: 1 } } }),
 }
 

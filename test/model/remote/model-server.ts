@@ -102,6 +102,7 @@ export function planOf(from: ModelPlan['from']): ModelPlan {
     inputs: ['a', 'b'].map((name, place) => ({ name, type: { kind: 'float' }, place, default: undefined })),
     outputs: [{ name: 'score', kind: 'float', nullable: false }],
     passes: true,
+    score: null,
     from,
   }
 }

@@ -1,0 +1,328 @@
+import type { Clock } from '../../base/clock.ts'
+import { MillraceError } from '../../base/faults.ts'
+import type { Model } from '../../definition/declared-model.ts'
+import type { Log, LogRecord, RecordInput } from '../../log/log.ts'
+import type { ScorePlan } from '../../plan/model-plan.ts'
+import type { AcceptedEvent } from '../../plan/plan.ts'
+import { modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
+import { formatInstant } from '../../schema/instant.ts'
+import type { VectorReader } from '../../serve/vector-reader.ts'
+import type { EventFollower } from '../../stream/event-follower.ts'
+import { givenValue } from '../../stream/feature-record.ts'
+import {
+  coordinateHeaders,
+  type Coordinates,
+  coordinatesIn,
+  headerText,
+  outputHeaders,
+} from '../../stream/output-headers.ts'
+import { OutputError } from '../../stream/outputs.ts'
+import { type NextOffsetOf, WrittenOutputs } from '../../stream/written-outputs.ts'
+import type { Models } from '../models.ts'
+import { ask, type Asked, askedBefore, modelInputOf, predictAll, predictionOf } from './asked.ts'
+
+export type ScorerOptions = {
+  /** Model → the stream that it scores. */
+  readonly scores: ReadonlyMap<string, string>
+  readonly models: Models
+  readonly log: Log
+  readonly clock: Clock
+  /** Told of each prediction. */
+  readonly count: (outcome: string) => void
+}
+
+/** An event on its way to its prediction. */
+type Item = {
+  readonly model: string
+  readonly source: Coordinates
+  readonly question: Question
+}
+
+type Question =
+  /** `isNew`: its vector is not in the log yet. */
+  | { readonly asked: Asked; readonly isNew: boolean }
+  /** There is no vector to be had. */
+  | { readonly refused: object; readonly key: Uint8Array }
+
+const topics = [modelInputTopic, predictionsTopic]
+const batchMax = 256
+/** Events that wait for their predictions: beyond so many, folding waits as well. */
+const waitingMax = 4_096
+const deadlineMs = 10_000
+
+/**
+ * Scores each accepted event of some streams, with the vector as it is right after the event: read beside the fold, run
+ * and written a batch at a time, in the order of each partition. Exactly once, as the engine's own outputs are: a
+ * checkpoint waits for the predictions of its events, and what a crash leaves behind is recognised by its coordinates.
+ */
+export class Scorer implements EventFollower {
+  readonly #options: ScorerOptions
+  readonly #streams: ReadonlyMap<string, readonly string[]>
+  #reader: (() => VectorReader) | null = null
+  #written = new WrittenOutputs()
+  /** Vectors that an earlier process wrote, whose predictions are not there. */
+  readonly #found = new Map<string, LogRecord>()
+  #waiting: Item[] = []
+  #taken = 0
+  #done = 0
+  #failure: OutputError | null = null
+  #running: Promise<void> | null = null
+  #moved = Promise.withResolvers<void>()
+
+  /** The topics exist. */
+  constructor(options: ScorerOptions) {
+    this.#options = options
+    const byStream = Map.groupBy(options.scores, ([, stream]) => stream)
+    this.#streams = new Map([...byStream].map(([stream, list]) => [stream, list.map(([model]) => model)]))
+  }
+
+  /** Where vectors come from. Before the engine starts. */
+  readFrom(reader: () => VectorReader): void {
+    this.#reader = reader
+  }
+
+  /** Predictions on their way. */
+  get waiting(): number {
+    return this.#taken - this.#done
+  }
+
+  follows(stream: string): boolean {
+    return this.#streams.has(stream)
+  }
+
+  accepted(event: AcceptedEvent, source: Coordinates): void {
+    // What was accepted for an entity that was forgotten is nobody's any more.
+    if (this.#failure !== null || event.erased !== undefined) return
+    for (const model of this.#streams.get(source.stream)!) {
+      const place = placeOf(model, source)
+      if (this.#written.has(predictionsTopic, place)) continue
+      this.#waiting.push({ model, source, question: this.#question(model, event, source) })
+      this.#taken += 1
+    }
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null
+    })
+  }
+
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.waiting >= waitingMax && this.#failure === null && !signal.aborted) await this.#moved.promise
+  }
+
+  async restore(ends: Readonly<Record<string, readonly number[]>>, next: NextOffsetOf): Promise<void> {
+    await this.#running
+    this.#failure = null
+    this.#written = new WrittenOutputs()
+    this.#found.clear()
+    const { log } = this.#options
+    for (const topic of topics) {
+      await log.refresh(topic)
+      for (let partition = 0; partition < countOf(log, topic); partition++) {
+        const end = log.end(topic, partition)
+        let offset = Math.max(ends[topic]?.[partition] ?? 0, log.start(topic, partition))
+        while (offset < end) {
+          const read = await log.read(topic, partition, offset, 4 * 1024 * 1024)
+          for (const record of read.records) this.#remember({ topic, partition, record }, next)
+          offset = read.next
+        }
+      }
+    }
+  }
+
+  async cut(next: NextOffsetOf): Promise<Readonly<Record<string, readonly number[]>>> {
+    const { log } = this.#options
+    const taken = this.#taken
+    const ahead = this.#written.aheadFrom((place) => next({ ...place, stream: streamIn(place.stream) }))
+    const ends = topics.map((topic) => {
+      const places = Array.from({ length: countOf(log, topic) }, (_, partition) => {
+        const end = log.end(topic, partition)
+        return Math.min(end, ahead.get(`${topic}/${partition}`) ?? end)
+      })
+      return [topic, places] as const
+    })
+    while (this.#failure === null && this.#done < taken) await this.#moved.promise
+    if (this.#failure !== null) throw this.#failure
+    return Object.fromEntries(ends)
+  }
+
+  /** Gives up what is not begun: the next process is told of it again. */
+  async close(): Promise<void> {
+    this.#taken -= this.#waiting.length
+    this.#waiting = []
+    await this.#running
+  }
+
+  #remember(found: { topic: string; partition: number; record: LogRecord }, next: NextOffsetOf): void {
+    const { topic, partition, record } = found
+    const model = headerText(record, outputHeaders.model)
+    if (model === '') return
+    const source = coordinatesIn(record)
+    const nextOffset = next(source)
+    if (nextOffset === null || source.offset < nextOffset) return
+    const place = placeOf(model, source)
+    this.#written.add({ topic, partition, offset: record.offset }, place)
+    // The vectors come first: of those that have a prediction none is looked for.
+    if (topic === modelInputTopic) this.#found.set(nameOf(place), record)
+    else this.#found.delete(nameOf(place))
+  }
+
+  #question(model: string, { row, ts, tie }: AcceptedEvent, source: Coordinates): Question {
+    const { models } = this.#options
+    const reader = this.#reader!()
+    const { topic, partition, offset } = source
+    const stream = reader.plan.streams.find((one) => one.name === source.stream)
+    const id = stream?.id === null || stream === undefined ? `${topic}/${partition}@${offset}` : String(tie)
+    const about: Record<string, unknown> = {
+      request_id: id,
+      event_time: formatInstant(ts),
+      source: { topic, partition, offset },
+    }
+    try {
+      const taken = models.take(model, reader.plan)
+      const keys = keysOf(taken.plan.score!, row)
+      const user = userIn(keys)
+      if (user !== undefined) about['user_id'] = user
+      const name = nameOf(placeOf(model, source))
+      const before = this.#found.get(name)
+      if (before !== undefined) this.#found.delete(name)
+      const again = before === undefined ? null : askedBefore(about, taken, before)
+      if (again !== null) return { asked: again, isNew: false }
+      return { asked: ask({ about, keys, taken }, reader, { asOf: ts + 1 }), isNew: true }
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.kind === 'internal') throw error
+      const nothing = { prediction: null, confidence: null, model, outcome: 'refused', reason: error.code }
+      return { refused: { ...about, ...nothing, detail: error.message }, key: Buffer.from(id) }
+    }
+  }
+
+  /** Ends when nothing waits. Never rejects: what goes wrong is thrown by the next cut. */
+  async #run(): Promise<void> {
+    const { clock } = this.#options
+    // What is folded in one turn goes together.
+    await clock.turn()
+    while (this.#waiting.length > 0) {
+      const items = this.#waiting.splice(0, batchMax)
+      try {
+        await this.#score(items)
+      } catch (error) {
+        const sources = [...items, ...this.#waiting].map(({ source }) => source)
+        this.#failure = new OutputError(topics, distinct(sources), error)
+        this.#waiting = []
+        this.#done = this.#taken
+      }
+      if (this.#failure === null) this.#done += items.length
+      this.#moved.resolve()
+      this.#moved = Promise.withResolvers()
+    }
+  }
+
+  async #score(items: readonly Item[]): Promise<void> {
+    const { clock, count } = this.#options
+    const asked = items.flatMap(({ question }) => ('asked' in question ? [question.asked] : []))
+    const inputs = items.filter(({ question }) => 'asked' in question && question.isNew)
+    const readMs = clock.now()
+    const predictions = predictAll(asked, deadlineMs)
+    const nothing = this.#append(modelInputTopic, inputs, (_, item) => {
+      const { asked: one } = item.question as Extract<Question, { asked: Asked }>
+      return { key: keyOf(one), value: modelInputOf(one), timestampMs: readMs }
+    })
+    const [given] = await Promise.all([predictions, nothing])
+    const nowMs = clock.now()
+    let next = 0
+    await this.#append(predictionsTopic, items, (_, { question }) => {
+      if ('refused' in question) {
+        count('refused')
+        return {
+          key: question.key,
+          value: { ...question.refused, timestamp: formatInstant(nowMs) },
+          timestampMs: nowMs,
+        }
+      }
+      const prediction = given[next++]!
+      count(prediction.outcome)
+      return { key: keyOf(question.asked), value: predictionOf(question.asked, prediction, nowMs), timestampMs: nowMs }
+    })
+  }
+
+  /** One append per partition; resolves when all of it is durable. */
+  async #append(
+    topic: string,
+    items: readonly Item[],
+    make: (
+      index: number,
+      item: Item,
+    ) => { readonly key: Uint8Array; readonly value: object; readonly timestampMs: number },
+  ): Promise<void> {
+    const { log } = this.#options
+    const partitions = countOf(log, topic)
+    const records = new Map<number, RecordInput[]>()
+    for (const [index, item] of items.entries()) {
+      const { key, value, timestampMs } = make(index, item)
+      const headers = { ...coordinateHeaders(item.source), [outputHeaders.model]: item.model }
+      const record: RecordInput = {
+        key,
+        value: Buffer.from(JSON.stringify(value)),
+        timestampMs,
+        headers: Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const),
+      }
+      const partition = item.source.partition % partitions
+      const list = records.get(partition)
+      if (list === undefined) records.set(partition, [record])
+      else list.push(record)
+    }
+    await Promise.all([...records].map(([partition, list]) => log.append(topic, partition, list)))
+  }
+}
+
+/** Several models may score one event: each has coordinates of its own. Neither name has this sign in it. */
+function placeOf(model: string, source: Coordinates): Coordinates {
+  return { ...source, stream: `${model}@${source.stream}` }
+}
+
+function streamIn(name: string): string {
+  return name.slice(name.indexOf('@') + 1)
+}
+
+function nameOf({ stream, topic, partition, offset }: Coordinates): string {
+  return `${stream} ${topic} ${partition} ${offset}`
+}
+
+function keysOf({ keys }: ScorePlan, row: AcceptedEvent['row']): Record<string, unknown> {
+  return Object.fromEntries(
+    keys.map(({ name, field, place }) => {
+      const value = row[place] ?? null
+      return [name, value === null ? null : givenValue(field, value)]
+    }),
+  )
+}
+
+function userIn(keys: Readonly<Record<string, unknown>>): unknown {
+  const names = Object.keys(keys)
+  return Object.hasOwn(keys, 'user_id') ? keys['user_id'] : names.length === 1 ? keys[names[0]!] : undefined
+}
+
+/** The JSON of the join keys, as in `feature-events`. */
+function keyOf({ keys }: Asked): Uint8Array {
+  return Buffer.from(JSON.stringify(keys))
+}
+
+function distinct(sources: readonly Coordinates[]): { topic: string; partition: number }[] {
+  const places = new Map(sources.map(({ topic, partition }) => [`${topic}/${partition}`, { topic, partition }]))
+  return [...places.values()]
+}
+
+function countOf(log: Log, topic: string): number {
+  return log.topics().find((one) => one.topic === topic)!.partitions
+}
+
+/** The scorer of the models that score events, and its topics; null: there are none. */
+export async function openScorer(
+  models: readonly Model[],
+  { partitions, ...options }: Omit<ScorerOptions, 'scores'> & { readonly partitions: number },
+): Promise<Scorer | null> {
+  const scores = new Map(models.flatMap(({ name, score }) => (score === null ? [] : [[name, score.on.name] as const])))
+  if (scores.size === 0) return null
+  const { log } = options
+  const missing = topics.filter((topic) => log.topics().every((one) => one.topic !== topic))
+  for (const topic of missing) await log.createTopic(topic, { partitions })
+  return new Scorer({ scores, ...options })
+}
