@@ -4,19 +4,23 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import type { Definition } from '../definition/definition.ts'
 import { Registry } from '../registry/registry.ts'
 import type { RegistryState } from '../serve/http-service.ts'
-import { openReadOnlyLog } from './inspect-folder.ts'
 import { compilePlan } from './load-plan.ts'
 import { openMill } from './mill.ts'
+import { type LogPlace, openLogToRead } from './open-log.ts'
 import { type Applied, type ApplyOptions, registerDefinitions, registerRollback } from './versions.ts'
 
-/** The versions in a data folder, also while a millrace runs there. Null: there is no such folder yet. */
-export async function readVersions(folder: string, clock: Clock = systemClock): Promise<Registry | null> {
+/** The versions in a data folder or elsewhere, also while a millrace runs. Null: there is no such folder yet. */
+export async function readVersions(
+  folder: string,
+  place?: LogPlace,
+  clock: Clock = systemClock,
+): Promise<Registry | null> {
   try {
-    await access(join(folder, 'log'))
+    if (place === undefined) await access(join(folder, 'log'))
   } catch {
     return null // Whoever applies will make it.
   }
-  const log = await openReadOnlyLog(folder, clock)
+  const log = await openLogToRead(folder, place, clock)
   try {
     return await Registry.open({ log, compile: compilePlan })
   } finally {
@@ -29,6 +33,8 @@ export type FolderChange = { readonly definitions: readonly Definition[] } | { r
 export type FolderOptions = ApplyOptions & {
   readonly folder: string
   readonly partitions: number
+  /** Where the log is, if not in the folder. */
+  readonly log?: LogPlace
   readonly clock?: Clock
   /** Called when it is applied, before anything is built. */
   readonly onApplied: (applied: Applied) => void
@@ -43,8 +49,8 @@ const lookMs = 50
  * start serves them at once. Ended before that, the next start goes on. Throws as `registerDefinitions` does.
  */
 export async function applyInFolder(change: FolderChange, options: FolderOptions): Promise<void> {
-  const { folder, partitions, clock = systemClock } = options
-  const mill = await openMill({ folder, partitions, clock }, async (place) => {
+  const { folder, partitions, log, clock = systemClock } = options
+  const mill = await openMill({ folder, partitions, clock, ...(log === undefined ? {} : { log }) }, async (place) => {
     const applied = await ('definitions' in change
       ? registerDefinitions(change.definitions, place, options)
       : registerRollback(change.rollback, place, options))

@@ -5,6 +5,7 @@ import type { Mill, MillOptions } from '../app/mill.ts'
 import type { LogPlace } from '../app/open-log.ts'
 import type { ServerOptions } from '../app/server.ts'
 import { systemClock } from '../base/clock.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from './kafka-place.ts'
 import { folderOption, wholeNumber } from './options.ts'
 import { print, printFault } from './output.ts'
 
@@ -14,23 +15,17 @@ export type RunOptions = {
   port: string
   partitions?: string
   answerRequests?: true
-  kafka?: string | true
-  kafkaReplication: string
-}
+} & KafkaCliOptions
 
 /** What `dev` and `start` take alike. */
 export function addRunOptions(command: Command): Command {
-  return command
+  command
     .addOption(folderOption())
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7070')
     .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number (default: 4)')
     .option('--answer-requests', 'answer the requests that come through the log, on feature-requests')
-    .option(
-      '--kafka [brokers]',
-      'keep the log in Kafka, at host:port,… (default: $KAFKA_BROKERS); state stays in the folder',
-    )
-    .option('--kafka-replication <count>', 'copies of topics that do not exist yet', '3')
+  return addKafkaOptions(command, { creates: true })
 }
 
 type Opening = {
@@ -71,7 +66,7 @@ export async function runMill(
     folder,
     partitions: asked ?? partitionsDefault,
     answerRequests: options.answerRequests === true,
-    ...(log === null ? {} : { log }),
+    ...(log === undefined ? {} : { log }),
     observer: { ...observeEngine(metrics), takeover },
   })
   const { engine } = mill
@@ -93,15 +88,6 @@ export async function runMill(
   }
   // Thrown, not printed: the last checkpoint may have failed as well, and the first fault is the cause.
   if (engine.fault !== null) throw engine.fault
-}
-
-/** Where the log is, if not in the folder. Throws `KAFKA_OPTIONS_MALFORMED`. */
-async function kafkaPlace({ kafka: asked, kafkaReplication }: RunOptions): Promise<LogPlace | null> {
-  if (asked === undefined) return null
-  const brokers = asked === true ? (process.env['KAFKA_BROKERS'] ?? '') : asked
-  const { kafka } = await import('../app/open-log.ts')
-  const replication = wholeNumber('--kafka-replication', kafkaReplication, { min: 1, max: 100 })
-  return kafka(brokers, { replication })
 }
 
 const partitionsDefault = 4

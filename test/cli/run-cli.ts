@@ -22,9 +22,13 @@ const environment = {
 
 export type Finished = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
-/** Runs the real command line in a process of its own, with what it reads from standard input. */
-export async function runCli(args: readonly string[], input = ''): Promise<Finished> {
-  const child = start(args)
+/** Runs the real command line in a process of its own, with what it reads from standard input and the environment. */
+export async function runCli(
+  args: readonly string[],
+  input = '',
+  more: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  const child = start(args, more)
   child.stdin!.end(input)
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'close')])
   return { code: code as number | null, stdout, stderr }
@@ -63,8 +67,8 @@ export async function startServer(command: 'dev' | 'start', args: readonly strin
 }
 
 /** Starts the real command line; whoever calls it looks after it. */
-export function start(args: readonly string[]): ChildProcess {
+export function start(args: readonly string[], more: Readonly<Record<string, string>> = {}): ChildProcess {
   // One that hangs fails its test, and does not outlive it.
-  const options = { env: environment, timeout: 120_000, killSignal: 'SIGKILL' } as const
+  const options = { env: { ...environment, ...more }, timeout: 120_000, killSignal: 'SIGKILL' } as const
   return spawn(process.execPath, ['--conditions=millrace-source', main, ...args], options)
 }

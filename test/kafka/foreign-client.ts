@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   addPartitionsToTxnV3,
+  ConfigResourceTypes,
   Connection,
   createTopicsV7,
   deleteRecordsV2,
@@ -8,6 +9,8 @@ import {
   endTxnV4,
   FindCoordinatorKeyTypes,
   findCoordinatorV4,
+  IncrementalAlterConfigOperationTypes,
+  incrementalAlterConfigsV1,
   initProducerIdV5,
   metadataV12,
   NumericMap,
@@ -19,6 +22,7 @@ import { after } from 'node:test'
 export type ForeignClient = {
   createTopic(configs: Readonly<Record<string, string>>, partitions?: number): Promise<string>
   deleteTopic(topic: string): Promise<void>
+  setConfig(topic: string, name: string, value: string): Promise<void>
   /** Creates a topic of a given name, as who deletes one and makes it anew. */
   createTopicNamed(topic: string): Promise<void>
   deleteRecordsBefore(topic: string, offset: number): Promise<void>
@@ -52,6 +56,11 @@ export async function connectForeignClient(brokers: string): Promise<ForeignClie
       return name
     },
     createTopicNamed: (topic) => create(topic, 1, {}),
+    async setConfig(topic, name, value) {
+      const configs = [{ name, configOperation: IncrementalAlterConfigOperationTypes.SET, value }]
+      const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configs }]
+      await incrementalAlterConfigsV1.api.async(connection, resources, false)
+    },
     async deleteTopic(name) {
       await deleteTopicsV6.api.async(connection, [{ name }], 10_000)
     },

@@ -1,10 +1,18 @@
-import type { LogAudit } from '../../log/embedded/audit.ts'
 import type { Checkpoint } from '../../stream/checkpoint.ts'
 import { rebuildHint } from './check-store.ts'
 import type { Findings } from './finding.ts'
 
+type Places = {
+  readonly partitions: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly start: number
+    readonly end: number
+  }[]
+}
+
 /** A checkpoint must lie within its log: where it reads on, and where it looks for its outputs. */
-export function checkOffsets(checkpoint: Checkpoint, audit: LogAudit, findings: Findings): void {
+export function checkOffsets(checkpoint: Checkpoint, audit: Places, findings: Findings): void {
   let wrong = 0
   const check = (what: string, { topic, partition, offset }: { topic: string; partition: number; offset: number }) => {
     const place = audit.partitions.find((one) => one.topic === topic && one.partition === partition)

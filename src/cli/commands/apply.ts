@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import type { FolderChange } from '../../app/apply-in-folder.ts'
+import type { LogPlace } from '../../app/open-log.ts'
 import type { Applied } from '../../app/versions.ts'
 import { differenceLines } from '../../registry/difference.ts'
 import { request } from '../http.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaEnvironmentHelp, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, urlOption, wholeNumber } from '../options.ts'
 import { endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
 import { accepted, applyAt, fetchState, servedText, untilServed } from '../registry-place.ts'
@@ -15,10 +17,10 @@ type Options = {
   partitions: string
   allowIncompatible?: boolean
   json?: boolean
-}
+} & KafkaCliOptions
 
 export function applyCommand(): Command {
-  return new Command('apply')
+  const command = new Command('apply')
     .description('Make definitions the applied version, in a running millrace or a data folder')
     .argument('<definitions>', 'module that exports the definitions')
     .addOption(folderOption())
@@ -37,9 +39,12 @@ is only renamed is not built again. Of two who apply at the same time one wins,
 and the other is told what was applied.
 
 With --url, the definitions go to that process as data. Otherwise they are
-applied in the folder, or, when a process runs there, by the default address.`,
+applied in the folder, or, when a process runs there, by the default address.
+With --kafka topics that are missing are created, and none is ever changed.
+${kafkaEnvironmentHelp}`,
     )
     .action(run)
+  return addKafkaOptions(command, { creates: true })
 }
 
 async function run(file: string, options: Options, command: Command): Promise<void> {
@@ -64,8 +69,9 @@ async function run(file: string, options: Options, command: Command): Promise<vo
     },
     inFolder: async (folder) => {
       const change = { definitions }
+      const log = await kafkaPlace(options)
       const applying = { ...shared, ...(expected === undefined ? {} : { expected }) }
-      await changeFolder(change, { folder, partitions: options.partitions, applying, json: options.json })
+      await changeFolder(change, { folder, log, partitions: options.partitions, applying, json: options.json })
     },
   })
 }
@@ -87,6 +93,7 @@ export async function sendChange(url: string, change: object, { expected, json }
 
 type InFolder = {
   readonly folder: string
+  readonly log: LogPlace | undefined
   readonly partitions: string
   readonly applying: { readonly expected?: number; readonly note?: string; readonly allowIncompatible?: boolean }
   readonly json: boolean | undefined
@@ -95,7 +102,7 @@ type InFolder = {
 /** The same in a folder where nothing runs. */
 export async function changeFolder(
   change: FolderChange,
-  { folder, partitions, applying, json }: InFolder,
+  { folder, log, partitions, applying, json }: InFolder,
 ): Promise<void> {
   const { applyInFolder } = await import('../../app/apply-in-folder.ts')
   const showProgress = makeProgressLine()
@@ -103,6 +110,7 @@ export async function changeFolder(
   try {
     await applyInFolder(change, {
       ...applying,
+      ...(log === undefined ? {} : { log }),
       folder,
       partitions: wholeNumber('--partitions', partitions, { min: 1, max: 1_000 }),
       onApplied: ({ version, changed, difference }: Applied) => {

@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
 import type * as DeadLetters from '../../app/dead-letters.ts'
-import type { openReadOnlyLog } from '../../app/inspect-folder.ts'
+import type { openLogToRead } from '../../app/open-log.ts'
 import { systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, limitMax, wholeNumber } from '../options.ts'
 import { counted, print, printJson, table } from '../output.ts'
 import { visible } from '../visible.ts'
@@ -12,18 +13,17 @@ import { addReplayCommands, type Reason, reasonLine } from './dlq-replay.ts'
 type Letter = DeadLetters.Letter
 type Folder = {
   readonly letters: typeof DeadLetters
-  readonly log: Awaited<ReturnType<typeof openReadOnlyLog>>
+  readonly log: Awaited<ReturnType<typeof openLogToRead>>
   readonly kind: 'late' | 'refused'
 }
-type Options = { folder: string; late?: boolean; json?: boolean }
+type Options = { folder: string; late?: boolean; json?: boolean } & KafkaCliOptions
 type ListOptions = Options & { limit: string; open?: boolean; stream?: string; reason?: string }
 
 export function dlqCommand(): Command {
   const command = new Command('dlq')
     .description('Look at events that were refused (dead-letter-queue) or came too late (late-events); mend and replay')
     .helpCommand('help [command]', 'Print the help of a command')
-  command
-    .command('list')
+  addKafkaOptions(command.command('list'), { creates: false })
     .description('List rejected events: where they lie, where they came from and why')
     .option('--late', 'the late events instead of the refused ones')
     .option('--open', 'only those that were not replayed or fixed')
@@ -34,8 +34,7 @@ export function dlqCommand(): Command {
     .addOption(jsonOption())
     .addHelpText('after', '\nReads the data folder, also while dev runs: each checkpoint adds to it.')
     .action(list)
-  command
-    .command('show')
+  addKafkaOptions(command.command('show'), { creates: false })
     .description('Show one rejected event: where it came from, every reason, its raw bytes, what became of it')
     .argument('<place>', 'PARTITION@OFFSET in the dead-letter-queue, as `millrace dlq list` prints it')
     .option('--late', 'a place in late-events instead')
@@ -109,12 +108,12 @@ async function show(text: string, options: Options): Promise<void> {
   }
 }
 
-async function withFolder<T>({ folder, late }: Options, work: (folder: Folder) => Promise<T>): Promise<T> {
-  const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+async function withFolder<T>(options: Options, work: (folder: Folder) => Promise<T>): Promise<T> {
+  const { openLogToRead } = await import('../../app/open-log.ts')
   const letters = await import('../../app/dead-letters.ts')
-  const log = await openReadOnlyLog(folder)
+  const log = await openLogToRead(options.folder, await kafkaPlace(options))
   try {
-    return await work({ letters, log, kind: late === true ? 'late' : 'refused' })
+    return await work({ letters, log, kind: options.late === true ? 'late' : 'refused' })
   } finally {
     await log.close()
   }

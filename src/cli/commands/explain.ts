@@ -3,14 +3,15 @@ import pc from 'picocolors'
 import type { explainFromLog as ExplainFromLog } from '../../app/inspect-folder.ts'
 import { systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, limitMax, parseKeys, wholeNumber } from '../options.ts'
 import { counted, endProgressLine, makeProgressLine, print, printJson, table, valueText } from '../output.ts'
 
-type Options = { folder: string; asOf?: string; limit: string; json?: boolean }
+type Options = { folder: string; asOf?: string; limit: string; json?: boolean } & KafkaCliOptions
 type Explanation = Awaited<ReturnType<typeof ExplainFromLog>>
 
 export function explainCommand(): Command {
-  return new Command('explain')
+  const command = new Command('explain')
     .description(
       'Show how one value came about: window bounds, the events inside with their place in the log, the value',
     )
@@ -32,6 +33,7 @@ Recomputes the value from the log of the data folder, also while \`millrace dev\
 runs, as far back as the log goes. Events at the instant itself do not count.`,
     )
     .action(run)
+  return addKafkaOptions(command, { creates: false })
 }
 
 async function run(
@@ -40,12 +42,13 @@ async function run(
   feature: string,
   ...[pairs, options]: [string[], Options]
 ): Promise<void> {
-  const { explainFromLog, openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+  const { explainFromLog } = await import('../../app/inspect-folder.ts')
+  const { openLogToRead } = await import('../../app/open-log.ts')
   const { loadPlan } = await import('../../app/load-plan.ts')
   const { plan } = await loadPlan(file)
   const limit = wholeNumber('--limit', options.limit, { min: 0, max: limitMax })
   const asOf = options.asOf === undefined ? systemClock.now() : await instantOf(options.asOf)
-  const log = await openReadOnlyLog(options.folder)
+  const log = await openLogToRead(options.folder, await kafkaPlace(options))
   try {
     const progress = makeProgressLine()
     const explanation = await explainFromLog({

@@ -1,14 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
 import type { PlacedRecord, TopicSummary } from '../../app/read-topic.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, limitMax, wholeNumber } from '../options.ts'
 import { print, printJson, table } from '../output.ts'
 import { visible } from '../visible.ts'
 
-type Options = { folder: string; partition?: string; from?: string; limit: string; json?: boolean }
+type Options = { folder: string; partition?: string; from?: string; limit: string; json?: boolean } & KafkaCliOptions
 
 export function readCommand(): Command {
-  return new Command('read')
+  const command = new Command('read')
     .description('Print records of a topic, such as feature-events.<view>; without one, list the topics')
     .argument('[topic]', 'topic of the data folder')
     .option('--partition <number>', 'one partition; default: all')
@@ -24,6 +25,7 @@ headers as well; values that are no JSON are text there, or base64.
 Reads the data folder, also while dev runs: each checkpoint adds to it.`,
     )
     .action(run)
+  return addKafkaOptions(command, { creates: false })
 }
 
 async function run(topic: string | undefined, options: Options): Promise<void> {
@@ -31,9 +33,9 @@ async function run(topic: string | undefined, options: Options): Promise<void> {
   const [partition, from] = [options.partition, options.from].map((text, index) =>
     text === undefined ? null : wholeNumber(['--partition', '--from'][index]!, text, { min: 0, max: 2 ** 48 }),
   ) as [number | null, number | null]
-  const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+  const { openLogToRead } = await import('../../app/open-log.ts')
   const { readTopic, summarizeTopics } = await import('../../app/read-topic.ts')
-  const log = await openReadOnlyLog(options.folder)
+  const log = await openLogToRead(options.folder, await kafkaPlace(options))
   try {
     if (topic === undefined) printTopics(summarizeTopics(log), options.json === true)
     else printRecords(await readTopic(log, { topic, partition, from, countMax }), options.json === true)

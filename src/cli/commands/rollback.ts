@@ -1,12 +1,13 @@
 import { Command } from 'commander'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, urlOption, wholeNumber } from '../options.ts'
 import { applyAt, fetchState } from '../registry-place.ts'
 import { changeFolder, sendChange } from './apply.ts'
 
-type Options = { folder: string; url: string; note?: string; json?: boolean }
+type Options = { folder: string; url: string; note?: string; json?: boolean } & KafkaCliOptions
 
 export function rollbackCommand(): Command {
-  return new Command('rollback')
+  const command = new Command('rollback')
     .description('Apply the definitions of an older version anew')
     .argument('[number]', 'the version; without it, the one before the applied one')
     .addOption(folderOption())
@@ -22,6 +23,7 @@ date: going back to it takes effect at once. An older one is built from history
 first.`,
     )
     .action(run)
+  return addKafkaOptions(command, { creates: true })
 }
 
 async function run(text: string | undefined, options: Options, command: Command): Promise<void> {
@@ -35,7 +37,8 @@ async function run(text: string | undefined, options: Options, command: Command)
       await sendChange(url, { rollback: number ?? expected - 1, ...applying }, { expected, json: options.json })
     },
     inFolder: async (folder) => {
-      await changeFolder({ rollback: number }, { folder, partitions: '4', applying, json: options.json })
+      const log = await kafkaPlace(options)
+      await changeFolder({ rollback: number }, { folder, log, partitions: '4', applying, json: options.json })
     },
   })
 }

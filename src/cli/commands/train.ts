@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { byteCount, folderOption, jsonOption, parseFiles, wholeNumber } from '../options.ts'
 import { counted, endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
 import { visible } from '../visible.ts'
@@ -14,10 +15,10 @@ type Options = {
   memory?: string
   threads?: string
   json?: boolean
-}
+} & KafkaCliOptions
 
 export function trainCommand(): Command {
-  return new Command('train')
+  const command = new Command('train')
     .description('Build a training set: for every row of a spine, the features as of its instant')
     .argument('<definitions>', 'module that exports the definitions')
     .requiredOption('--service <name>', 'feature service, or one feature view')
@@ -51,12 +52,12 @@ What exceeds the memory lies in FILE.parts beside the output until it is done.
 Stopped in the middle, the same command goes on from there.`,
     )
     .action(async (file: string, options: Options) => {
-      const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
+      const { openLogToRead } = await import('../../app/open-log.ts')
       const { loadPlan } = await import('../../app/load-plan.ts')
       const { train } = await import('../../app/train.ts')
       const { plan } = await loadPlan(file)
       const streams = plan.streams.map(({ name }) => name)
-      const log = options.events === undefined ? await openReadOnlyLog(options.folder) : null
+      const log = options.events === undefined ? await openLogToRead(options.folder, await kafkaPlace(options)) : null
       try {
         const manifest = await train({
           plan,
@@ -96,4 +97,5 @@ Stopped in the middle, the same command goes on from there.`,
         await log?.close()
       }
     })
+  return addKafkaOptions(command, { creates: false })
 }

@@ -1,16 +1,18 @@
 import { Command } from 'commander'
+import type { LogPlace } from '../../app/open-log.ts'
 import type { RegistryState } from '../../app/versions.ts'
 import { MillraceError } from '../../base/faults.ts'
 import { request } from '../http.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, urlOption, wholeNumber } from '../options.ts'
 import { print, printJson, table } from '../output.ts'
 import { accepted, fetchState, registryPlace } from '../registry-place.ts'
 
-type Options = { folder: string; url: string; json?: boolean }
+type Options = { folder: string; url: string; json?: boolean } & KafkaCliOptions
 type Summary = RegistryState['versions'][number]
 
 export function versionsCommand(): Command {
-  return new Command('versions')
+  const command = new Command('versions')
     .description('List the versions of the definitions that were applied, or show one')
     .argument('[number]', 'show what the definitions of this version compile to')
     .addOption(folderOption())
@@ -24,12 +26,14 @@ only a running one can tell: --url. With --json, a version comes with its
 definitions.`,
     )
     .action(run)
+  return addKafkaOptions(command, { creates: false })
 }
 
 async function run(text: string | undefined, options: Options, command: Command): Promise<void> {
   const place = registryPlace(command)
+  const log = await kafkaPlace(options)
   if (text === undefined) {
-    const state = 'url' in place ? await fetchState(place.url) : await stateOfFolder(place.folder)
+    const state = 'url' in place ? await fetchState(place.url) : await stateOfFolder(place.folder, log)
     if (state === null) return
     if (options.json === true) printJson(state)
     else printVersions(state)
@@ -39,7 +43,7 @@ async function run(text: string | undefined, options: Options, command: Command)
   const version =
     'url' in place
       ? accepted<Summary & { definitions: unknown }>(await request(place.url, `/v1/registry/${number}`, null))
-      : (await openRegistry(place.folder)).version(number)
+      : (await openRegistry(place.folder, log)).version(number)
   if (version === null) return
   if (options.json === true) {
     printJson(version)
@@ -53,8 +57,8 @@ async function run(text: string | undefined, options: Options, command: Command)
 
 type Listed = { readonly versions: readonly Summary[]; readonly serving?: { readonly number: number | null } }
 
-async function stateOfFolder(folder: string): Promise<Listed> {
-  const { versions } = await openRegistry(folder)
+async function stateOfFolder(folder: string, log: LogPlace | undefined): Promise<Listed> {
+  const { versions } = await openRegistry(folder, log)
   return {
     versions: versions.map(({ number, previous, kind, plan, at, note }) => ({
       number,
@@ -67,9 +71,9 @@ async function stateOfFolder(folder: string): Promise<Listed> {
   }
 }
 
-async function openRegistry(folder: string) {
+async function openRegistry(folder: string, log: LogPlace | undefined) {
   const { readVersions } = await import('../../app/apply-in-folder.ts')
-  const registry = await readVersions(folder)
+  const registry = await readVersions(folder, log)
   if (registry === null) throw new MillraceError('FOLDER_WITHOUT_LOG', { folder })
   return registry
 }

@@ -45,10 +45,10 @@ export class Cluster {
     return this.#brokers.length
   }
 
-  /** All topics that may be seen, and who leads their partitions. Also learns the brokers anew. */
-  async metadata(): Promise<Metadata> {
+  /** All topics that may be seen, who leads their partitions, and what this client may do. Also learns the brokers anew. */
+  async metadata({ operations = false }: { readonly operations?: boolean } = {}): Promise<Metadata> {
     const metadata = await this.#anywhere((connection) =>
-      evenSo<Metadata>(metadataV12.api.async(connection, null, false, false)),
+      evenSo<Metadata>(metadataV12.api.async(connection, null, false, operations)),
     )
     this.#brokers = metadata.brokers
     return metadata
@@ -65,11 +65,12 @@ export class Cluster {
     }
   }
 
-  async speaks({ key, version }: Omit<NeededApi, 'api'>): Promise<boolean> {
-    const { apiKeys } = await this.#anywhere((connection) => apiVersionsV3.api.async(connection, 'millrace', '1'))
-    return apiKeys.some(({ apiKey, minVersion, maxVersion }) => {
-      return apiKey === key && minVersion <= version && version <= maxVersion
-    })
+  /** Of a request, as one broker, or any, speaks it; null: it does not. */
+  async newestVersion(key: number, node: number | null = null): Promise<number | null> {
+    const ask = (connection: Connection): ReturnType<typeof apiVersionsV3.api.async> =>
+      apiVersionsV3.api.async(connection, 'millrace', '1')
+    const { apiKeys } = await (node === null ? this.#anywhere(ask) : this.send(node, 'write', ask))
+    return apiKeys.find(({ apiKey }) => apiKey === key)?.maxVersion ?? null
   }
 
   /** Sends a request to one broker; throws what the client library throws. */

@@ -2,6 +2,7 @@ import { ConfigResourceTypes, createTopicsV7, describeConfigsV4 } from '@platfor
 import { MillraceError } from '../../base/faults.ts'
 import type { TopicOptions } from '../log.ts'
 import { type Cluster, evenSo } from './cluster.ts'
+import type { KafkaSettings } from './kafka-options.ts'
 import { kafkaFault, troubleOfCode } from './kafka-trouble.ts'
 
 export type TopicSettings = {
@@ -41,30 +42,20 @@ export async function describeTopics(
 }
 
 /** Creates a topic; resolves too when another process was faster. Throws `KAFKA_REPLICAS_TOO_FEW`. */
-export async function createKafkaTopic(
-  cluster: Cluster,
-  topic: string,
-  { partitions, retentionMs, compacted = false }: TopicOptions,
-): Promise<void> {
-  const { replication, inSyncMin, appendBytesMax } = cluster.settings
+export async function createKafkaTopic(cluster: Cluster, topic: string, options: TopicOptions): Promise<void> {
+  const { replication } = cluster.settings
   if (replication > cluster.brokerCount) {
     throw new MillraceError('KAFKA_REPLICAS_TOO_FEW', { topic, replication, brokers: cluster.brokerCount })
   }
-  const configs = {
-    'cleanup.policy': compacted ? 'compact' : 'delete',
-    ...(compacted ? { 'min.compaction.lag.ms': String(compactionLagMs) } : {}),
-    'retention.ms': String(retentionMs ?? -1),
-    'retention.bytes': '-1',
-    'min.insync.replicas': String(inSyncMin),
-    'max.message.bytes': String(appendBytesMax),
-    'message.timestamp.type': 'CreateTime',
-  }
   const asked = {
     name: topic,
-    numPartitions: partitions,
+    numPartitions: options.partitions,
     replicationFactor: replication,
     assignments: [],
-    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    configs: Object.entries(newTopicConfigs(cluster.settings, options)).map(([name, value]) => ({
+      name,
+      value,
+    })),
   }
   const doing = { action: 'create', operation: 'Create', topic }
   await cluster.retrying(doing, async () => {
@@ -78,6 +69,22 @@ export async function createKafkaTopic(
 
 /** What is written in vain has to be put right before the records that it stands for are gone. */
 const compactionLagMs = 3_600_000
+
+/** Of topics that are created here; one that is there keeps what it has. */
+export function newTopicConfigs(
+  { inSyncMin, appendBytesMax }: Pick<KafkaSettings, 'inSyncMin' | 'appendBytesMax'>,
+  { retentionMs, compacted = false }: Pick<TopicOptions, 'retentionMs' | 'compacted'>,
+): Readonly<Record<string, string>> {
+  return {
+    'cleanup.policy': compacted ? 'compact' : 'delete',
+    ...(compacted ? { 'min.compaction.lag.ms': String(compactionLagMs) } : {}),
+    'retention.ms': String(retentionMs ?? -1),
+    'retention.bytes': '-1',
+    'min.insync.replicas': String(inSyncMin),
+    'max.message.bytes': String(appendBytesMax),
+    'message.timestamp.type': 'CreateTime',
+  }
+}
 
 type Described = Awaited<ReturnType<typeof describeConfigsV4.api.async>>
 

@@ -6,6 +6,7 @@ import { after } from 'node:test'
 import { makeManualClock } from '../../../src/base/clock.ts'
 import { openEmbeddedLog } from '../../../src/log/embedded/embedded-log.ts'
 import type { Log } from '../../../src/log/log.ts'
+import { namespacedLog } from '../../../src/log/namespaced-log.ts'
 import { describeLogConformance } from '../../conformance/log.ts'
 import { makeMemoryFileSystem } from './memory-file-system.ts'
 
@@ -31,6 +32,17 @@ async function reopen(log: Log): Promise<Log> {
 }
 
 describeLogConformance('the embedded log', { openFresh, reopen })
+
+const inner = new WeakMap<Log, Log>()
+const within = (log: Log): Log => {
+  const outer = namespacedLog(log, { name: 'shop', isOwn: (topic) => topic.startsWith('conformance-') })
+  inner.set(outer, log)
+  return outer
+}
+describeLogConformance('a namespace of the embedded log', {
+  openFresh: async () => within(await openFresh()),
+  reopen: async (log) => within(await reopen(inner.get(log)!)),
+})
 
 // Segments of a few records and no cache: every read comes from a file, through an index, across segments.
 const small = { folder: '/data', clock, segmentBytes: 600, tailBytesMax: 0 }

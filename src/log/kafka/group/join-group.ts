@@ -31,9 +31,11 @@ export async function joinGroup(options: KafkaOptions & GroupOptions & { readonl
 }
 
 const connectMs = 5_000
+/** Of `ConsumerGroupHeartbeat`; Kafka 3 had a version 0 for trying. */
+const heartbeatKey = 68
 
 async function newest(cluster: Cluster): Promise<GroupProtocol> {
-  return (await cluster.speaks({ key: 68, version: 1 })) ? 'consumer' : 'classic'
+  return ((await cluster.newestVersion(heartbeatKey)) ?? 0) >= 1 ? 'consumer' : 'classic'
 }
 
 export class Membership {
