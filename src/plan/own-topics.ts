@@ -19,4 +19,10 @@ const names = new Set<string>([
 ])
 
 /** What comes before the name of a view, an entity or a topic. */
-const prefixes = [topics.featureEventsPrefix, 'feature-state.', 'history.', 'ingest-state.', 'processed-events.']
+const prefixes = [
+  topics.featureEventsPrefix,
+  topics.featureStateTopic(''),
+  'history.',
+  topics.ingestStateTopic(''),
+  topics.processedEventsTopic(''),
+]

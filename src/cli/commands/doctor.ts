@@ -22,8 +22,8 @@ Changes nothing, and may run beside \`millrace dev\`. Each line is ok, a warning
 or a fault, with what to do. Exits with 0 when there is no fault, else with 1.
 --deep reads the log from its start, and needs the memory of a whole state.
 
-With --kafka: brokers, topics and their settings, retention against windows, what
-this client may do, clocks, and how far behind the state in the folder is.`,
+With --kafka: brokers, topics and their settings, retention against windows,
+what this client may do, clocks, and how far behind the state in the folder is.`,
     )
     .action(run)
   return addKafkaOptions(command, { creates: true })
