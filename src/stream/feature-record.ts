@@ -106,23 +106,40 @@ function digestOf({ features, status }: FeatureEvent): string {
 }
 
 function contentOf({ view, plan, key, asOf, eventTime, finished }: Emitted): FeatureEvent {
-  const names = view.features.map(({ name }) => name)
-  const entries = names.map((name, index) => [name, finished === null ? null : finished.values[index]!] as const)
-  const statuses = names.map((name, index) => [name, finished?.status[index] ?? 'AS_OF_TOO_OLD'] as const)
-  const told = statuses.filter(([, one]) => one !== 'PRESENT' && one !== 'NULL_VALUE')
+  const entries: Entry[] = []
+  const told: [name: string, status: EmittedStatus][] = []
+  for (const [index, { name }] of view.features.entries()) {
+    entries.push([name, finished === null ? null : finished.values[index]!])
+    const status = finished?.status[index] ?? 'AS_OF_TOO_OLD'
+    if (status !== 'PRESENT' && status !== 'NULL_VALUE') told.push([name, status])
+  }
   const fitting = fit(entries)
-  const status = Object.fromEntries([...told, ...fitting.dropped.map((name) => [name, 'TOO_LARGE'] as const)])
+  for (const name of fitting.dropped) told.push([name, 'TOO_LARGE'])
   const instant = formatInstant(asOf)
-  return {
+  const content = {
     view: view.name,
     keys: keysOf(view, key),
     as_of: instant,
     event_time: eventTime === null ? null : formatInstant(eventTime),
     window_end: instant,
-    features: Object.fromEntries(fitting.entries),
-    ...(Object.keys(status).length === 0 ? {} : { status }),
-    plan: plan.slice(0, planDigits),
+    features: objectOf(fitting.entries),
   }
+  const planName = plan.slice(0, planDigits)
+  // The order of members is part of the bytes.
+  return told.length === 0
+    ? { ...content, plan: planName }
+    : { ...content, status: Object.fromEntries(told), plan: planName }
+}
+
+/** As `Object.fromEntries`, at a third of its cost for each record. */
+function objectOf(entries: readonly Entry[]): Record<string, FeatureValue> {
+  const object: Record<string, FeatureValue> = {}
+  for (const [name, value] of entries) {
+    // A name like any other, but for an assignment.
+    if (name === '__proto__') return Object.fromEntries(entries)
+    object[name] = value
+  }
+  return object
 }
 
 /** As `millrace plan` prints it. */
@@ -147,10 +164,11 @@ type Entry = readonly [name: string, value: FeatureValue]
 
 /** Replaces the largest values by null until the rest fits: a list of long texts has no other bound. */
 function fit(entries: readonly Entry[]): { readonly entries: readonly Entry[]; readonly dropped: readonly string[] } {
-  const sizes = entries.map(([, value]) => charactersMin(value))
-  let total = sizes.reduce((sum, size) => sum + size, 0)
+  let total = 0
+  for (const [, value] of entries) total += charactersMin(value)
   // No character takes more than six bytes as JSON.
   if (total * 6 <= featureEventBytesMax) return { entries, dropped: [] }
+  const sizes = entries.map(([, value]) => charactersMin(value))
   const bytes = entries.map(([, value], index) =>
     sizes[index]! > featureEventBytesMax ? Number.MAX_SAFE_INTEGER : Buffer.byteLength(JSON.stringify(value)),
   )

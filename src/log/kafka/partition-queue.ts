@@ -79,7 +79,7 @@ export class PartitionQueue {
     const bytes = records.reduce((sum, record) => sum + recordContentBytes(record) + recordFrameBytesMax, 0)
     const newestMs = records.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), 0)
     const sinceMs = this.#settings.clock.elapsed()
-    this.#calls.push({ records: records.map(copyOf), bytes, newestMs, sinceMs, resolve, reject })
+    this.#calls.push({ records: copiesOf(records, bytes), bytes, newestMs, sinceMs, resolve, reject })
     return promise
   }
 
@@ -197,13 +197,20 @@ const rememberedMs = 3_600_000
 const maybeTaken = new Set(['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'REQUEST_TIMED_OUT'])
 const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
-/** The caller may reuse its bytes as soon as the call is made. */
-function copyOf({ key, value, timestampMs, headers }: RecordInput): RecordInput {
-  const copy = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes)
-  return {
+/** The caller may reuse its bytes as soon as the call is made. One piece of memory holds what all of them need. */
+function copiesOf(records: readonly RecordInput[], bytes: number): RecordInput[] {
+  const room = new Uint8Array(bytes)
+  let at = 0
+  const copy = (from: Uint8Array): Uint8Array => {
+    const start = at
+    room.set(from, start)
+    at += from.length
+    return room.subarray(start, at)
+  }
+  return records.map(({ key, value, timestampMs, headers }) => ({
     key: key === null ? null : copy(key),
     value: value === null ? null : copy(value),
     timestampMs,
     ...(headers === undefined ? {} : { headers: headers.map(([name, content]) => [name, copy(content)] as const) }),
-  }
+  }))
 }
