@@ -4,9 +4,6 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A process of Java's, its group and its topics take a while to begin on a busy machine. */
-const beginMs = 120_000
-
 /** How far a contender is, and what it has used until then. */
 export type Sample = {
   readonly ms: number
@@ -17,56 +14,56 @@ export type Sample = {
   readonly brokerCpuSeconds: number
 }
 
-type Line = { readonly customers: number; readonly terminals: number; readonly port?: number }
+/** A process of Java's, its group and its topics take a while to begin on a busy machine. */
+const beginMs = 180_000
 
-/** A process that folds what is in Kafka, and says on its output how far it is, a JSON object a line. */
+type Said = { readonly customers: number; readonly terminals: number; readonly port?: number }
+type Member = { readonly process: ChildProcess; said: Said }
+
+/** One process or several that fold what is in Kafka, and say on their output how far they are, a JSON object a line. */
 export class Contender {
   readonly samples: Sample[] = []
-  #port: number | null = null
-  #errors = ''
-  readonly #child: ChildProcess
+  readonly #members: readonly Member[]
   readonly #broker: number
+  #errors = ''
 
-  private constructor(child: ChildProcess, broker: number) {
-    this.#child = child
+  /** @param broker the process whose CPU is told apart */
+  constructor(commands: readonly (readonly string[])[], broker: number) {
     this.#broker = broker
-    child.stderr!.setEncoding('utf8').on('data', (piece: string) => (this.#errors += piece))
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      if (line.startsWith('{')) this.#take(JSON.parse(line) as Line)
+    this.#members = commands.map(([program, ...args]) => {
+      const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      const member: Member = { process: child, said: { customers: 0, terminals: 0 } }
+      child.stderr.setEncoding('utf8').on('data', (piece: string) => (this.#errors += piece))
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (!line.startsWith('{')) return
+        member.said = JSON.parse(line) as Said
+        this.#sample()
+      })
+      return member
     })
   }
 
-  /** @param broker the process whose CPU is told apart */
-  static start(command: readonly string[], broker: number): Contender {
-    const [program, ...args] = command
-    return new Contender(spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] }), broker)
-  }
-
-  /** Where it serves. */
-  get port(): number {
-    return this.#port!
-  }
-
-  /** Null until it serves. */
-  get portOrNull(): number | null {
-    return this.#port
+  /** Where its processes serve, as far as they do. */
+  get ports(): readonly number[] {
+    return this.#members.flatMap(({ said }) => said.port ?? [])
   }
 
   /** Peak of its memory in RAM, all of it: heap, buffers, code, mapped files. */
   get memoryBytes(): number {
-    return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))![1]) * 1024
+    return this.#members.reduce((sum, { process: { pid } }) => {
+      return sum + Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+    }, 0)
+  }
+
+  /** Until it has taken something. */
+  async begins(): Promise<void> {
+    const hasBegun = await this.#until(() => startedOf(this.samples.at(-1)) > 0, beginMs)
+    if (!hasBegun) throw new Error(`a contender does not begin\n${this.#errors.slice(-4_000)}`)
   }
 
   /** Until as many events count, or the time is over. Throws when it ends by itself. */
   async reaches(events: number, withinMs: number): Promise<boolean> {
     return await this.#until(() => doneOf(this.samples.at(-1)) >= events, withinMs)
-  }
-
-  /** Until it has taken something. */
-  async begins(): Promise<void> {
-    await this.#until(() => startedOf(this.samples.at(-1)) > 0, beginMs)
-    if (startedOf(this.samples.at(-1)) <= 0)
-      throw new Error(`a contender does not begin\n${this.#errors.slice(-4_000)}`)
   }
 
   async stop(): Promise<void> {
@@ -81,9 +78,7 @@ export class Contender {
   async #until(isDone: () => boolean, withinMs: number): Promise<boolean> {
     const until = performance.now() + withinMs
     while (!isDone()) {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-        throw new Error(`a contender ended by itself\n${this.#errors.slice(-4_000)}`)
-      }
+      if (this.#members.some(hasEnded)) throw new Error(`a contender ended by itself\n${this.#errors.slice(-4_000)}`)
       if (performance.now() > until) return false
       await sleep(10)
     }
@@ -91,23 +86,31 @@ export class Contender {
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const exited = once(this.#child, 'exit')
-    this.#child.kill(signal)
-    await exited
+    await Promise.all(
+      this.#members.map(async (member) => {
+        if (hasEnded(member)) return
+        const exited = once(member.process, 'exit')
+        member.process.kill(signal)
+        await exited
+      }),
+    )
   }
 
-  #take({ customers, terminals, port }: Line): void {
-    if (port !== undefined) this.#port = port
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+  #sample(): void {
+    if (this.#members.some(hasEnded)) return
+    const sum = (pick: (member: Member) => number): number => this.#members.reduce((all, one) => all + pick(one), 0)
     this.samples.push({
       ms: performance.now(),
-      customers,
-      terminals,
-      cpuSeconds: cpuSecondsOf(this.#child.pid!),
+      customers: sum(({ said }) => said.customers),
+      terminals: sum(({ said }) => said.terminals),
+      cpuSeconds: sum(({ process: { pid } }) => cpuSecondsOf(pid!)),
       brokerCpuSeconds: cpuSecondsOf(this.#broker),
     })
   }
+}
+
+function hasEnded({ process: { exitCode, signalCode } }: Member): boolean {
+  return exitCode !== null || signalCode !== null
 }
 
 /** Events that count everywhere. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { topic } from './kafka-place.ts'
+import { partitions, topic } from './kafka-place.ts'
 import { kafkaStreamsCommand, type PeerOrder } from './peers/kafka-streams.ts'
 import type { KafkaMillOrder } from './workloads/kafka-mill.ts'
 
@@ -22,8 +22,11 @@ export type Entrant = {
   /** How long it may take, in seconds; then it is measured by what it has done. */
   readonly seconds: number
   readonly note: string
-  readonly command: (start: Start) => Promise<readonly string[]>
+  /** Of each of its processes. */
+  readonly commands: (start: Start) => Promise<readonly (readonly string[])[]>
 }
+
+const whole = 300
 
 export const entrants: readonly Entrant[] = [
   {
@@ -31,62 +34,102 @@ export const entrants: readonly Entrant[] = [
     side: 'ours',
     values: null,
     live: false,
-    seconds: 300,
+    seconds: whole,
     note: 'the reader of millrace, checksums checked, nothing done with the records',
-    command: ({ brokers }) => Promise.resolve(nodeCommand('kafka-read.ts', { brokers, topic })),
+    commands: ({ brokers }) => Promise.resolve([nodeCommand('kafka-read.ts', { brokers, topic })]),
   },
   {
-    what: 'millrace',
+    what: 'millrace, alone',
     side: 'ours',
     values: 'served',
     live: true,
-    seconds: 300,
-    note: 'one process; states are served, nothing is emitted',
-    command: (start) => Promise.resolve(millCommand(start, { emit: false })),
+    seconds: whole,
+    note: 'one process that reads the payments and folds them; states are in its folder, and served; nothing is emitted',
+    commands: (start) => Promise.resolve([millCommand(start, { emit: false })]),
   },
   {
-    what: 'millrace, emitting',
+    what: 'millrace, alone, emitting',
     side: 'ours',
     values: 'served',
     live: false,
-    seconds: 300,
-    note: 'one process; the values after each event go to a topic per view too, two records an event',
-    command: (start) => Promise.resolve(millCommand(start, { emit: true })),
+    seconds: whole,
+    note: 'the same; the values after each event go to a topic per view too, two records an event',
+    commands: (start) => Promise.resolve([millCommand(start, { emit: true })]),
+  },
+  {
+    what: 'millrace, cluster of 1',
+    side: 'ours',
+    values: 'served',
+    live: true,
+    seconds: whole,
+    note: 'exactly once over the log: accepted events to processed-events of both entities, states to feature-state; served; nothing is emitted',
+    commands: (start) => Promise.resolve([millCommand(start, { emit: false, cluster: { partitions } })]),
+  },
+  {
+    what: 'millrace, cluster of 2',
+    side: 'ours',
+    values: 'served',
+    live: false,
+    seconds: whole,
+    note: 'the same, with half of the partitions each',
+    commands: (start) =>
+      Promise.resolve(
+        [evens, odds].map((share, index) => {
+          const folder = join(start.folder, String(index))
+          const cluster = { partitions, ingest: share, compute: share }
+          return millCommand({ ...start, folder }, { emit: false, cluster })
+        }),
+      ),
   },
   {
     what: 'Kafka Streams, Processor API',
     side: 'peer',
     values: 'published',
     live: true,
-    seconds: 300,
+    seconds: whole,
     note: 'the same algorithm, one thread; the values after each event go to a topic per view, two records an event',
-    command: (start) => peerCommand(start, { topology: 'exact', threads: 1 }),
+    commands: (start) => peerCommand(start, { topology: 'exact', threads: 1 }),
+  },
+  {
+    what: 'Kafka Streams, Processor API, 2 threads',
+    side: 'peer',
+    values: 'published',
+    live: false,
+    seconds: whole,
+    note: 'the same with two threads in one process',
+    commands: (start) => peerCommand(start, { topology: 'exact', threads: 2 }),
   },
   {
     what: 'Kafka Streams, sliding windows',
     side: 'peer',
     values: null,
     live: false,
-    seconds: 40,
-    note: 'its DSL, one thread; what is not done in the time allowed is left out: the first events, of emptier windows',
-    command: (start) => peerCommand(start, { topology: 'sliding', threads: 1 }),
+    seconds: 60,
+    note: 'its DSL, one thread; what is not done in a minute is left out: windows are emptier in the events before that',
+    commands: (start) => peerCommand(start, { topology: 'sliding', threads: 1 }),
   },
 ]
+
+const evens = [0, 2]
+const odds = [1, 3]
 
 function nodeCommand(script: string, order: object): string[] {
   const file = join(import.meta.dirname, 'workloads', script)
   return [process.execPath, '--conditions=millrace-source', file, JSON.stringify(order)]
 }
 
-function millCommand({ brokers, folder, commitMs }: Start, more: Pick<KafkaMillOrder, 'emit'>): string[] {
+function millCommand(
+  { brokers, folder, commitMs }: Start,
+  more: Pick<KafkaMillOrder, 'emit' | 'cluster'>,
+): readonly string[] {
   return nodeCommand('kafka-mill.ts', { brokers, folder, topic, checkpointMs: commitMs, ...more })
 }
 
 async function peerCommand(
   { brokers, folder, commitMs }: Start,
   more: Pick<PeerOrder, 'topology' | 'threads'>,
-): Promise<readonly string[]> {
+): Promise<readonly (readonly string[])[]> {
   const fixed = { brokers, name: 'peer', input: topic, output: 'results', state: folder }
   // Lingers for batches where it catches up, and not where it has to be fresh.
-  return await kafkaStreamsCommand({ ...fixed, commitMs, lingerMs: commitMs < 1_000 ? 5 : 100, ...more })
+  return [await kafkaStreamsCommand({ ...fixed, commitMs, lingerMs: commitMs < 1_000 ? 5 : 100, ...more })]
 }

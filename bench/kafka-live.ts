@@ -87,11 +87,11 @@ function paymentText(customerId: number): string {
 export type Watch = (probes: Probes, signal: AbortSignal) => Promise<void>
 
 /** In the vectors that millrace serves over HTTP: all that are missing, again and again. */
-export function watchVectors(portOf: () => number | null): Watch {
+export function watchVectors(portOf: () => number | undefined): Watch {
   return async (probes, signal) => {
     while (!signal.aborted) {
       const [port, wanted] = [portOf(), probes.outstanding.slice(0, 100)]
-      if (port === null || wanted.length === 0) {
+      if (port === undefined || wanted.length === 0) {
         await sleep(1)
         continue
       }

@@ -12,7 +12,7 @@ export const topic = 'payments'
 export const customers = 100_000
 /** Of the peers. */
 export const results = { customers: 'results-customers', terminals: 'results-terminals' } as const
-const partitions = 4
+export const partitions = 4
 
 /** A broker of its own for each turn, which begins with the same payments in its topic and nothing else. */
 export class KafkaPlace {

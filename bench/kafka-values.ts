@@ -17,13 +17,13 @@ const sample: Readonly<Record<Entity, readonly number[]>> = {
   terminals: Array.from({ length: 200 }, (_, index) => index * 49),
 }
 
-/** What millrace serves over HTTP. */
-export async function servedValues(port: number): Promise<Values> {
+/** What millrace serves over HTTP: of several processes, one has a key. */
+export async function servedValues(ports: readonly number[]): Promise<Values> {
   const values = new Map<string, unknown[]>()
   for (const entity of entities) {
     for (const id of sample[entity]) {
       const body = { service: entity, entities: [{ [keyOf[entity]]: id }], asOf: 'latest' }
-      const answer = await readVectors(port, body)
+      const answer = await Promise.any(ports.map((port) => readVectors(port, body)))
       const order = features.map((name) => answer.features.indexOf(name))
       values.set(
         `${entity} ${id}`,

@@ -29,7 +29,7 @@ const catchingUpCommitMs = 1_000
 const liveCommitMs = { ours: 1_000, peer: 100 } as const
 
 async function measure(context: BenchContext): Promise<readonly BenchRow[]> {
-  const events = context.quick ? 20_000 : 300_000
+  const events = context.quick ? 20_000 : 200_000
   const place = new KafkaPlace(context.folder)
   try {
     const filling = await place.fill(events, spanMs)
@@ -77,7 +77,7 @@ async function catchUp(context: BenchContext, { entrant, place, events }: Occasi
   await place.restart()
   const folder = await mkdtemp(join(context.folder, 'state-'))
   const start = { brokers: place.brokers, folder, commitMs: catchingUpCommitMs }
-  const contender = Contender.start(await entrant.command(start), place.pid)
+  const contender = new Contender(await entrant.commands(start), place.pid)
   try {
     await contender.begins()
     const whole = await contender.reaches(events, entrant.seconds * 1_000)
@@ -85,7 +85,7 @@ async function catchUp(context: BenchContext, { entrant, place, events }: Occasi
     // What remains to be written and committed belongs to it.
     if (whole) await sleep(2 * catchingUpCommitMs)
     const used = { ...turnOf(contender.samples, last), memoryMiB: contender.memoryBytes / 2 ** 20 }
-    const served = whole && entrant.values === 'served' ? await servedValues(contender.port) : null
+    const served = whole && entrant.values === 'served' ? await servedValues(contender.ports) : null
     await contender.stop()
     const published = whole && entrant.values === 'published'
     return { ...used, values: published ? await place.withLog((log) => publishedValues(log)) : served }
@@ -161,8 +161,8 @@ async function measureLive(context: BenchContext, entrant: Entrant, place: Kafka
   await place.restart()
   const folder = await mkdtemp(join(context.folder, 'live-'))
   const start = { brokers: place.brokers, folder, commitMs: liveCommitMs[entrant.side] }
-  const command = await entrant.command(start)
-  let contender: Contender | null = Contender.start(command, place.pid)
+  const commands = await entrant.commands(start)
+  let contender = new Contender(commands, place.pid)
   const [log, stop] = [await place.openLog(), new AbortController()]
   let load: LiveLoad | null = null
   try {
@@ -170,7 +170,7 @@ async function measureLive(context: BenchContext, entrant: Entrant, place: Kafka
     await contender.reaches(await place.records(log), 180_000)
     load = new LiveLoad(log)
     const probes = new Probes(log)
-    const watch = entrant.values === 'served' ? watchVectors(() => contender?.portOrNull ?? null) : watchResults(log)
+    const watch = entrant.values === 'served' ? watchVectors(() => contender.ports[0]) : watchResults(log)
     const watching = watch(probes, stop.signal)
     // The first seconds bring everything to its pace.
     await sleep(3_000)
@@ -181,7 +181,7 @@ async function measureLive(context: BenchContext, entrant: Entrant, place: Kafka
     await contender.kill()
     const killedAt = performance.now()
     probes.send()
-    contender = Contender.start(command, place.pid)
+    contender = new Contender(commands, place.pid)
     await probes.allSeen(180_000)
     const recoveryMs = performance.now() - killedAt
     load.stop()
@@ -192,7 +192,7 @@ async function measureLive(context: BenchContext, entrant: Entrant, place: Kafka
   } finally {
     load?.stop()
     stop.abort()
-    await contender?.stop()
+    await contender.stop()
     await log.close()
     await place.stop()
   }

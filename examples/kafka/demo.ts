@@ -50,7 +50,7 @@ async function show(): Promise<readonly string[]> {
   const log = kafka(brokers, cluster === null ? {} : { replication: 1 })
   const definitions = [shopperV1]
   const data = join(folder, 'data')
-  const mill = await millrace({ folder: data, definitions, log, answerRequests: true, checkpointMs: 100 })
+  const mill = await millrace({ folder: data, definitions, log, cluster: {}, answerRequests: true })
   const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
   console.log(`Apache Kafka at ${brokers}, millrace at ${server.address}`)
   try {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Mill } from 'millrace'
 import type { Console } from './console.ts'
-import { shopping, shopperV1 } from './definitions.ts'
+import { shopping, shopperV1, user } from './definitions.ts'
 
 export type Place = {
   readonly mill: Mill
@@ -39,6 +39,12 @@ export const steps: readonly Step[] = [
       return found.every((value) => value !== null)
     },
   },
+  topicStep({
+    topic: `processed-events.${user.name}`,
+    says: 'the accepted events, keyed by the user, and where each came from',
+    from: '"payload"',
+    isIt: (value, place) => value.includes(`"${place.user}-2"`),
+  }),
   topicStep({
     topic: `feature-events.${shopping.name}`,
     says: 'the values of the user after each event',
@@ -108,7 +114,7 @@ function topicStep({ topic, says, from, isIt }: TopicStep): Step {
         findRecord(place.mill, topic, (value) => isIt(value, place)),
       ])
       line('kafka-console-consumer', theirs?.value ?? null, from)
-      line('  its headers', theirs?.headers ?? null, 'millrace.topic')
+      line('  its headers', theirs?.headers ?? null, 'millrace.')
       line('millrace', ours, from)
       return ours !== null && theirs?.value === ours
     },
