@@ -58,7 +58,11 @@ async function show(): Promise<readonly string[]> {
     const notSeen: string[] = []
     for (const [index, { name, says, see }] of steps.entries()) {
       console.log(`\n${index + 1}  ${name}: ${says}`)
-      if (!(await see({ mill, address: server.address, tools, user }))) notSeen.push(name)
+      const seen = await see({ mill, address: server.address, tools, user }).catch((error: unknown) => {
+        console.log(`  ${String(error)}`)
+        return false
+      })
+      if (!seen) notSeen.push(name)
     }
     return notSeen
   } finally {

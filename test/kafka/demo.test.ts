@@ -14,6 +14,6 @@ test('npm run demo:kafka sees every step and ends by itself', { skip: await reas
   })
   assert.equal(code, 0, output)
   assert.match(output, /^Every step was seen\.$/m)
-  assert.ok((output.match(/^\d {2}/gm)?.length ?? 0) >= 6, output)
+  assert.ok((output.match(/^\d {2}/gm)?.length ?? 0) >= 7, output)
   assert.ok(!output.includes('nothing'), output)
 })
