@@ -29,6 +29,8 @@ export const refusalCodes = {
   SCALE: 'A decimal has more digits after the point than declared.',
   TIME: 'It is no instant in [1970, 2100), or text without a zone.',
   FUTURE: 'The event is further ahead of its record than the stream allows.',
+  AVRO: "The bytes are not what their writer's Avro schema says.",
+  SCHEMA: 'The registry does not know the schema that the bytes name, or it is none that can be read.',
 } as const
 
 export type RefusalCode = keyof typeof refusalCodes

@@ -13,6 +13,8 @@ export class EventText {
   #words: Int32Array
   #bytes: Uint8Array
   #length = 0
+  /** Where texts end that were appended. */
+  #end = 0
   #isAscii = true
 
   constructor() {
@@ -37,6 +39,7 @@ export class EventText {
     if (length + 4 > this.#bytes.length) this.#grow(length + 4)
     this.#bytes.set(raw)
     this.#length = length
+    this.#end = length
     // Four zeros: one ends every scan, and together they fill the last word.
     for (let index = length; index < length + 4; index++) this.#bytes[index] = 0
     let bits = 0
@@ -52,9 +55,23 @@ export class EventText {
     return murmur2OfWords(this.#words, this.#length)
   }
 
+  /** Puts a text behind the event that is there, until the next one; gives where it begins. */
+  append(text: Uint8Array): number {
+    // Behind the zeros, which the hash of the event reads.
+    const start = Math.max(this.#end, this.#length + 4)
+    if (start + text.length > this.#bytes.length) {
+      const before = this.#bytes
+      this.#grow(start + text.length)
+      this.#bytes.set(before)
+    }
+    this.#bytes.set(text, start)
+    this.#end = start + text.length
+    return start
+  }
+
   /** The characters of `[start, end)`. */
   slice(start: number, end: number): string {
-    assert(end <= this.#length, 'a text lies inside its event')
+    assert(end <= this.#end, 'a text lies inside its event')
     return this.#buffer.toString(this.#isAscii ? 'latin1' : 'utf8', start, end)
   }
 
