@@ -117,7 +117,7 @@ async function projected(context: BenchContext): Promise<BenchRow[]> {
       count
     rows.push(
       ...(await compare(context, {
-        contender: { what: `decode, ${text}: projector`, measure: () => cost(stream!.decode) },
+        contender: { what: `decode, ${text}: projector`, measure: () => cost(stream!.format.decode) },
         peer: { what: `decode, ${text}: JSON.parse`, measure: () => cost(plainly) },
         unit: 'us CPU/event decoded',
         better: 'lower',

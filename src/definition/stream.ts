@@ -1,4 +1,5 @@
 import { type Duration, parseDuration } from '../base/duration.ts'
+import type { Format } from './format.ts'
 import { type Field, type FieldKind, type Fields, string, timestamp } from '../schema/field.ts'
 
 /** A declared source of events. Everything here is as the author wrote it; the plan checks it. */
@@ -13,7 +14,8 @@ export interface Stream<Name extends string = string, F extends Fields = Fields>
   readonly lateness: string
   readonly dedupe: string
   readonly future: string
-  /** Left out where there is none, as is the retention: what was declared before these keeps its plan's hash. */
+  /** Left out for JSON, as history and retention where there is none: what was declared before keeps its plan's hash. */
+  readonly format?: Format
   readonly history?: { readonly until: string; readonly from: string | null; readonly topic: string | null }
   readonly retention?: string | { readonly keep: string; readonly rebuild: 'warming' }
 }
@@ -26,6 +28,8 @@ export interface StreamOptions<F extends Fields> {
   /** The topic that holds its raw events. Default: the stream's name. */
   readonly topic?: string
   readonly fields: F
+  /** How events are written: `avro(…)`, `debezium(…)`. Default: JSON objects. */
+  readonly format?: Format
   /** The timestamp field that says when an event happened. */
   readonly time: NoInfer<NamesOf<F, 'timestamp'>>
   /**
@@ -82,6 +86,7 @@ export function stream<const Name extends string, const F extends Fields>(
     lateness: options.lateness,
     dedupe: options.dedupe ?? longer(options.lateness, '1h'),
     future: options.future ?? '5m',
+    ...(options.format === undefined ? {} : { format: options.format }),
     ...(options.history === undefined ? {} : { history: historyOf(options.history) }),
     ...(options.retention === undefined ? {} : { retention: options.retention }),
   })
@@ -123,4 +128,28 @@ const envelopeFields = {
   user_id: string().optional().at('payload.user_id'),
   session_id: string().optional().at('payload.session_id'),
   event_type: string().optional().at('payload.event_type'),
+}
+
+/**
+ * The fields of a CloudEvent in JSON, `{ specversion, id, source, type, time, data }`, with your own typed fields of its
+ * data beside them. Spread it into a stream: `stream('orders', { ...cloudEvents({ amount: decimal(2) }), lateness: '10m' })`.
+ */
+export function cloudEvents<const P extends Fields>(data: P) {
+  const own = Object.entries(data).map(([name, field]) => [
+    name,
+    field.path === null ? field.at(`data.${name}`) : field,
+  ])
+  return {
+    fields: { ...(Object.fromEntries(own) as P), ...cloudEventFields } as P & typeof cloudEventFields,
+    time: 'time',
+    id: 'id',
+  } as const
+}
+
+const cloudEventFields = {
+  id: string(),
+  source: string(),
+  type: string(),
+  subject: string().optional(),
+  time: timestamp(),
 }

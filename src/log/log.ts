@@ -1,3 +1,5 @@
+import type { Writer } from '../schema/avro/writer.ts'
+
 /**
  * The partitioned log: the store of millrace. Everything else is a view that can be rebuilt from it.
  *
@@ -88,6 +90,8 @@ export type LogRead = {
 }
 
 export type LogRecord = {
+  /** Set by whoever reads topics whose records name their writers' schemas; adapters do not know it. */
+  readonly writer?: Writer
   readonly offset: number
   readonly timestampMs: number
   readonly key: Uint8Array | null

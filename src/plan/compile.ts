@@ -5,17 +5,25 @@ import type { FeatureView } from '../definition/feature-view.ts'
 import { type Gathered, gather } from '../definition/gather.ts'
 import type { Stream } from '../definition/stream.ts'
 import { type Fields, pathOf } from '../schema/field.ts'
-import { makeProjectingDecoder, Projector } from '../schema/projector/projector.ts'
 import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { checkDuration, checkName, checkTopic } from './check-names.ts'
 import { type CompiledView, compileView } from './compile-view.ts'
+import { checkFormat, checkRegistries, formatContent } from './check-format.ts'
+import { compileFormat } from './event-format.ts'
 import { FaultList } from './faults.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
 import { forgottenTopic } from './forgotten.ts'
 import type { Plan, ServicePlan, StreamPlan, ViewPlan } from './plan.ts'
 import { checkRetentions, compileRetention } from './retention.ts'
 import { checkHistoryTopics, compileHistory } from './stream-history.ts'
-import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic, replaysTopic } from './topics.ts'
+import {
+  deadLetterTopic,
+  featureEventsPrefix,
+  lateTopic,
+  registryTopic,
+  replaysTopic,
+  writerSchemasTopic,
+} from './topics.ts'
 
 /**
  * Checks definitions, with everything they refer to, and compiles them. Throws `DEFINITION` with all faults at once.
@@ -29,6 +37,7 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
   const checked = new Map<FeatureView, CompiledView>()
   for (const stream of found.streams) checkStream(stream, faults)
   checkHistoryTopics(found.streams, faults)
+  checkRegistries(found.streams, faults)
   for (const entity of found.entities) checkEntity(entity, faults)
   for (const view of found.views) {
     const compiled = compileView(view, faults)
@@ -121,7 +130,7 @@ function checkStream(stream: Stream, faults: FaultList): void {
       'another topic: a stream must not feed itself',
     )
   }
-  if ([registryTopic, forgottenTopic, replaysTopic].includes(stream.topic)) {
+  if ([registryTopic, forgottenTopic, replaysTopic, writerSchemasTopic].includes(stream.topic)) {
     faults.add(`${path}.topic`, `"${stream.topic}" is a topic of the engine's own`, 'another topic')
   }
   if (stream.topic.startsWith(featureEventsPrefix)) {
@@ -138,6 +147,7 @@ function checkStream(stream: Stream, faults: FaultList): void {
   const dedupeMs = checkDuration(`${path}.dedupe`, stream.dedupe, faults)
   checkDuration(`${path}.future`, stream.future, faults)
   compileHistory(stream, faults)
+  checkFormat(stream, faults)
   if (stream.id !== null && dedupeMs < latenessMs) {
     faults.add(
       `${path}.dedupe`,
@@ -247,14 +257,12 @@ function compileStream(stream: Stream, own: readonly OwnView[]): Omit<StreamPlan
   const id = stream.id === null ? null : names.indexOf(stream.id)
   const key = stream.key.map((name) => names.indexOf(name))
   const none = new FaultList()
-  const projector = Projector.of(stream.fields)
   const keyColumns = own.flatMap((view) => view.keys.map(({ column }) => names.indexOf(column)))
   return {
     name: stream.name,
     topic: stream.topic,
     fields: stream.fields,
-    decode: makeProjectingDecoder(stream.fields, projector),
-    projector,
+    format: compileFormat(stream),
     time: names.indexOf(stream.time),
     id,
     // Where every key may be null the id places the event: a resend in other words still finds its first.
@@ -289,6 +297,7 @@ function streamContent(
     time: stream.time,
     id: stream.id,
     rules: plan.rules,
+    ...formatContent(stream.format),
     ...(plan.history === null ? {} : { history: plan.history }),
     bounded: plan.keyColumns
       .map((column) => names[column]!)

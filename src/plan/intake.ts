@@ -6,7 +6,8 @@ import { Judge, type Judgement, type VerdictRules } from '../kernel/verdict.ts'
 import type { Refusal, Row } from '../schema/decode.ts'
 import { formatInstant } from '../schema/instant.ts'
 import { isKeyText, keyTextBytesMax } from '../schema/key-codec.ts'
-import type { Projector } from '../schema/projector/projector.ts'
+import { type Writer, writerIdOf } from '../schema/avro/writer.ts'
+import type { ProjectedEvent } from './event-format.ts'
 import { erasureHeader, readErasure } from './erasure.ts'
 import { OpenRejections, standInHeader, standsInFor } from './open-rejections.ts'
 import type { AcceptedEvent, StreamPlan } from './plan.ts'
@@ -18,6 +19,8 @@ export type SourceRecord = {
   readonly value: Uint8Array | null
   /** Three decide something: whether it stands in for a rejected one, ends a history, was about a forgotten entity. */
   readonly headers?: readonly (readonly [name: string, value: Uint8Array])[]
+  /** Of a record whose first bytes name a schema, where its stream is one of such. */
+  readonly writer?: Writer
 }
 
 /** The two topics of a stream: of events as they come, and of events from files, before the hand-over point. */
@@ -156,7 +159,7 @@ export class Intake {
    * As `take`, for the event of a record without headers that the projector holds; nothing is made for it but what is
    * remembered. Null: it is left to `take`, as everything that is refused or late.
    */
-  takeProjected(projector: Projector, record: SourceRecord): 'accepted' | 'duplicate' | 'conflict' | null {
+  takeProjected(projector: ProjectedEvent, record: SourceRecord): 'accepted' | 'duplicate' | 'conflict' | null {
     const { numbers, starts, ends } = projector.values
     const { id, time, rules } = this.#stream
     const ts = numbers[time]!
@@ -176,14 +179,14 @@ export class Intake {
   }
 
   /** What breaks a tie of the event that was accepted last, which the projector holds. */
-  tieOf(projector: Projector, record: SourceRecord): string | number {
+  tieOf(projector: ProjectedEvent, record: SourceRecord): string | number {
     const { id } = this.#stream
     if (id === null) return coordinateTie(this.#source, this.#partition, record.offset)
     return projector.value(id) as string | number
   }
 
   /** What `take` would say now of a record that stands in for an earlier one. */
-  foresee(record: Pick<SourceRecord, 'timestampMs' | 'value'>, original: number): Foreseen {
+  foresee(record: Pick<SourceRecord, 'timestampMs' | 'value' | 'writer'>, original: number): Foreseen {
     if (!this.open.has(original)) return { verdict: original < this.open.displacedTo ? 'displaced' : 'settled' }
     const inspected = inspect(this.#stream, record)
     if ('refusals' in inspected) return { verdict: 'refused', refusals: inspected.refusals }
@@ -201,6 +204,13 @@ export class Intake {
   }
 
   #judged(record: SourceRecord): Taken {
+    const { format } = this.#stream
+    // What is gone was said before: the record that deleted it counts.
+    if (record.value === null && format.hasTombstones) return { verdict: 'duplicate', conflict: false }
+    assert(
+      record.writer !== undefined || format.registry === null || writerIdOf(record.value) === null,
+      'records that name a schema are read with what is known of it',
+    )
     const inspected = inspect(this.#stream, record)
     if ('refusals' in inspected) return { verdict: 'refused', refusals: inspected.refusals }
     const { row, ts } = inspected
@@ -234,7 +244,7 @@ export function inspect(stream: StreamPlan, record: Omit<SourceRecord, 'offset' 
   if (record.value === null) {
     return { refusals: [{ code: 'SHAPE', path: '', came: 'a record without a value', allowed: 'a JSON object' }] }
   }
-  const decoded = stream.decode(record.value)
+  const decoded = stream.format.decode(record.value, record.writer)
   if ('refusals' in decoded) return decoded
   const { row } = decoded
   const names = Object.keys(stream.fields)

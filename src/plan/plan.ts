@@ -3,10 +3,10 @@ import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { ViewProgram } from '../kernel/program.ts'
 import type { VerdictRules } from '../kernel/verdict.ts'
-import type { EventDecoder, Row } from '../schema/decode.ts'
+import type { Row } from '../schema/decode.ts'
 import type { Field, Fields } from '../schema/field.ts'
-import type { Projector } from '../schema/projector/projector.ts'
 import type { ValueType } from '../schema/value-type.ts'
+import type { EventFormat } from './event-format.ts'
 
 /** A checked, named, compiled set of definitions. Building one does nothing but compute. */
 export type Plan = {
@@ -25,9 +25,7 @@ export type StreamPlan = {
   readonly fingerprint: string
   readonly topic: string
   readonly fields: Fields
-  readonly decode: EventDecoder
-  /** The same for most events, without a row; null: for none. */
-  readonly projector: Projector | null
+  readonly format: EventFormat
   /** Indexes into a row. */
   readonly time: number
   readonly id: number | null

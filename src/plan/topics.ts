@@ -38,3 +38,6 @@ export const predictionsTopic = 'predictions'
 
 /** Every vector that is handed to a model for a prediction in the log. */
 export const modelInputTopic = 'model-input'
+
+/** What the numbers mean that records of other topics name their writers' Avro schemas by. One partition. */
+export const writerSchemasTopic = 'writer-schemas'

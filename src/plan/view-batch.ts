@@ -4,7 +4,7 @@ import { type FoldBatch, type FoldColumn, hashKey } from '../kernel/fold-batch.t
 import type { RowValue } from '../schema/decode.ts'
 import type { FieldKind } from '../schema/field.ts'
 import { writeKeyBoolean, writeKeyNumber, writeKeyTextTag } from '../schema/key-codec.ts'
-import type { Projector } from '../schema/projector/projector.ts'
+import type { ProjectedEvent } from './event-format.ts'
 import type { ViewPlan } from './plan.ts'
 
 const sizeMin = 64
@@ -47,7 +47,7 @@ export class ViewBatch {
   }
 
   /** Adds the event that the projector holds, unless it is none of the view's. */
-  add(projector: Projector, ts: number, tie: string | number): 'applied' | 'filtered' | 'unkeyed' {
+  add(projector: ProjectedEvent, ts: number, tie: string | number): 'applied' | 'filtered' | 'unkeyed' {
     const { batch } = this
     const { projection } = this.#view
     const start = this.#keys.size
@@ -94,7 +94,7 @@ export class ViewBatch {
   }
 
   /** As `encodeKey`. False: a part of it is null. */
-  #addKey(projector: Projector, fields: readonly number[]): boolean {
+  #addKey(projector: ProjectedEvent, fields: readonly number[]): boolean {
     const { numbers, starts, ends } = projector.values
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index]!

@@ -100,9 +100,10 @@ export function isDeeperThan(raw: Uint8Array, limit: number): boolean {
   return false
 }
 
-type FieldReader = (event: JsonObject, refusals: Refusal[]) => RowValue
+/** Reads a field out of an event, and adds to what it is refused for. */
+export type FieldReader = (event: JsonObject, refusals: Refusal[]) => RowValue
 
-function makeFieldReader(name: string, field: Field): FieldReader {
+export function makeFieldReader(name: string, field: Field): FieldReader {
   const path = pathOf(name, field)
   const steps = path.split('.')
   const parse = makeValueParser(field)
@@ -198,7 +199,7 @@ function scaledOfText(text: string, scale: number): number | Refused {
   return Number.isSafeInteger(scaled) ? scaled + 0 : outOfRange
 }
 
-function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 

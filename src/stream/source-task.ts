@@ -130,7 +130,7 @@ export class SourceTask {
    * rare goes through `take` itself, and everything while each event is told of.
    */
   takeBatch(records: readonly LogRecord[], targets: Targets): void {
-    const { projector } = this.stream
+    const { format } = this.stream
     const { folds, forgotten, features } = targets
     const isTold = features?.isActive === true || targets.follower?.follows(this.stream.name) === true
     const batches = folds.map(({ view }) => emptyBatchOf(view))
@@ -140,9 +140,9 @@ export class SourceTask {
       assert(record.offset >= this.#next, 'records come in offset order')
       const { value, offset } = record
       const isUsual = value !== null && isPlain(record) && offset >= forgottenTo && !isTold
-      const verdict =
-        isUsual && projector?.project(value) === true ? this.#intake.takeProjected(projector, record) : null
-      if (verdict === null) {
+      const projected = isUsual ? format.project(value, record.writer) : null
+      const verdict = projected === null ? null : this.#intake.takeProjected(projected, record)
+      if (projected === null || verdict === null) {
         this.take(record, targets)
         continue
       }
@@ -154,12 +154,12 @@ export class SourceTask {
         continue
       }
       counts.accepted += 1
-      const ts = projector!.values.numbers[this.stream.time]!
+      const ts = projected.values.numbers[this.stream.time]!
       for (let index = 0; index < batches.length; index++) {
         const batch = batches[index]!
-        const tie = batch.keepsTies ? this.#intake.tieOf(projector!, record) : 0
+        const tie = batch.keepsTies ? this.#intake.tieOf(projected, record) : 0
         const { counts: own } = folds[index]!
-        const outcome = batch.add(projector!, ts, tie)
+        const outcome = batch.add(projected, ts, tie)
         if (outcome === 'applied') own.applied += 1
         else own[outcome] += 1
       }

@@ -70,7 +70,7 @@ type Pick = (index: number, count: number) => number
 function withHistory(made: Scenario, { pick, from }: { pick: Pick; from: boolean }) {
   const plain = compile(made.views).streams[0]!
   const times = made.records.map(({ value }) => {
-    const decoded = value === null ? null : plain.decode(value)
+    const decoded = value === null ? null : plain.format.decode(value)
     return decoded !== null && 'row' in decoded ? Number(decoded.row[plain.time]) : null
   })
   const known = times.filter((time) => time !== null).sort((a, b) => a - b)

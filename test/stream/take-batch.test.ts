@@ -98,7 +98,7 @@ test('in batches of any size', () => {
         }
         for (const { counts } of batched.targets.folds) applied += counts.applied
       }
-      projected += plan.streams[0]!.projector!.counts.projected
+      projected += plan.streams[0]!.format.projector!.counts.projected
     }),
     lawOptions(400),
   )

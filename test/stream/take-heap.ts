@@ -80,7 +80,7 @@ take(warmUp, warmUp + measured)
 const after = process.memoryUsage()
 await new Promise((resolve) => setTimeout(resolve, 100))
 const grown = (of: 'heapUsed' | 'arrayBuffers'): number => (after[of] - before[of]) / measured
-const { projected, left } = plan.streams[0]!.projector!.counts
+const { projected, left } = plan.streams[0]!.format.projector!.counts
 console.log(
   JSON.stringify({
     heapPerEvent: grown('heapUsed'),

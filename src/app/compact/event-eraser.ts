@@ -42,14 +42,15 @@ export class EventEraser {
     if (topic === undefined) return 'unsearchable'
     const { found, decodes } = this.#find(value, place, topic)
     const object = parseLoosely(value)
-    if (object === null && !decodes) return 'unsearchable'
+    // Only what is JSON can be written again without what it must not say.
+    if (object === null) return 'unsearchable'
     const before = readErasure(record.headers)
     const erasure = addTo(before, found, value)
     if (erasure === null) return 'nothing'
     const headers: Header[] = [...keptHeaders(record.headers), [erasureHeader, encodeErasure(erasure)]]
     // Refused by every stream, so that no value comes of it: nothing of it is of use, and as nothing it is refused again.
     if (!decodes) return { key: null, value: null, headers }
-    const kept = keepDeclared(object!, topic.parts)
+    const kept = keepDeclared(object, topic.parts)
     const hidden = new Set<string>()
     for (const one of found) this.#hide(kept, one, { names: namesOf(erasure), topic, hidden })
     return { key: null, value: Buffer.from(JSON.stringify(kept)), headers }
@@ -64,7 +65,7 @@ export class EventEraser {
     const found = new Map<string, FoundKey>()
     let decodes = false
     for (const { stream, keys } of readers) {
-      const decoded = stream.decode(value)
+      const decoded = stream.format.decode(value)
       if ('row' in decoded) decodes = true
       const object = 'row' in decoded ? null : parseLoosely(value)
       for (const key of keys) {

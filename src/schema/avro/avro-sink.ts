@@ -82,6 +82,10 @@ export class AvroSink {
     this.#refusals[target] = { path, allowed: nameOfAllowed(field), ...why }
   }
 
+  refusalOf(target: number): Refusal | null {
+    return this.#refusals[target]!
+  }
+
   /** In the order of the targets. */
   get refusals(): Refusal[] {
     return this.#refusals.filter((one) => one !== null)
