@@ -5,7 +5,9 @@ import type { Log, RecordInput } from '../log/log.ts'
 import { inspect } from '../plan/intake.ts'
 import type { StreamPlan } from '../plan/plan.ts'
 import { eventBytesMax, type Refusal } from '../schema/decode.ts'
+import { type Writer, writerIdOf } from '../schema/avro/writer.ts'
 import { placementOf } from './placement.ts'
+import type { WriterOf } from './replays.ts'
 
 /** What became of one event on its way into the log. It is in the log either way, and gets its verdict there. */
 export type Ingested = {
@@ -45,12 +47,14 @@ const appendBytesMax = 1024 * 1024
 export class Ingestion {
   readonly #log: Log
   readonly #clock: Clock
+  readonly #writerOf: WriterOf
   #waiting: Call[] = []
   #isRunning = false
 
-  constructor({ log, clock }: { readonly log: Log; readonly clock: Clock }) {
-    this.#log = log
-    this.#clock = clock
+  constructor(parts: { readonly log: Log; readonly clock: Clock; readonly writerOf: WriterOf }) {
+    this.#log = parts.log
+    this.#clock = parts.clock
+    this.#writerOf = parts.writerOf
   }
 
   /**
@@ -60,7 +64,8 @@ export class Ingestion {
    * appended. The bodies must not change before it has ended.
    */
   async ingest(stream: StreamPlan, bodies: readonly Uint8Array[]): Promise<Ingested[]> {
-    const call = this.#makeCall(stream, bodies)
+    const writers = stream.format.registry === null ? [] : await this.#writersOf(stream, bodies)
+    const call = this.#makeCall(stream, bodies, writers)
     if (call.parts.length === 0) return call.results
     this.#waiting.push(call)
     if (!this.#isRunning) {
@@ -70,7 +75,16 @@ export class Ingestion {
     return await call.done.promise
   }
 
-  #makeCall(stream: StreamPlan, bodies: readonly Uint8Array[]): Call {
+  /** Of those that name the schema they were written with. Asks the registry for what nothing was read of yet. */
+  async #writersOf({ topic }: StreamPlan, bodies: readonly Uint8Array[]): Promise<readonly (Writer | undefined)[]> {
+    const writers: (Writer | undefined)[] = []
+    for (const body of bodies) {
+      writers.push(writerIdOf(body) === null ? undefined : await this.#writerOf(topic, body))
+    }
+    return writers
+  }
+
+  #makeCall(stream: StreamPlan, bodies: readonly Uint8Array[], writers: readonly (Writer | undefined)[]): Call {
     // Before anything is appended: a call that is refused leaves nothing behind.
     const large = bodies.find((body) => body.length > eventBytesMax)
     if (large !== undefined) {
@@ -83,7 +97,8 @@ export class Ingestion {
     const refusals: (readonly Refusal[])[] = []
     for (let index = 0; index < bodies.length; index++) {
       const value = bodies[index]!
-      const inspected = inspect(stream, { value, timestampMs })
+      const writer = writers[index]
+      const inspected = inspect(stream, writer === undefined ? { value, timestampMs } : { value, timestampMs, writer })
       const key = 'row' in inspected ? placementOf(stream, inspected.row) : null
       const partition = partitionFor(key ?? value, partitions)
       let part = parts.get(partition)

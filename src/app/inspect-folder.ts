@@ -13,6 +13,7 @@ import type { Plan } from '../plan/plan.ts'
 import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { explainValue, type ValueExplanation } from '../dataset/explain-value.ts'
 import { logHistory } from '../dataset/history.ts'
+import { readingSchemas } from './schemas/log-with-schemas.ts'
 
 /** A segment is gone between the moment it is listed and the one it is opened only when retention removes it just then. */
 const attemptsMax = 20
@@ -70,5 +71,9 @@ export async function explainFromLog(options: ExplainOptions): Promise<ValueExpl
   const key = makeKeyEncoder(view)(options.keys)
   const stream = plan.streams.find(({ name }) => name === view.stream)!
   const forgotten = await readForgotten(log)
-  return await explainValue({ view, feature, key, asOf, forgotten }, logHistory(stream, log, { clock }), onRead)
+  return await explainValue(
+    { view, feature, key, asOf, forgotten },
+    logHistory(stream, readingSchemas(log, [plan], clock), { clock }),
+    onRead,
+  )
 }

@@ -30,6 +30,7 @@ import { type ModelName, Models, type PredictionRequest, type Predictions } from
 import { rawEvent } from './raw-event.ts'
 import { Replays } from './replays.ts'
 import { type ClusterOptions, openEngine, type RunningEngine } from './running-engine.ts'
+import { LogWithSchemas, type SchemaOptions } from './schemas/log-with-schemas.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
 
 export type MillOptions = {
@@ -58,6 +59,8 @@ export type MillOptions = {
   readonly keysMax?: number
   /** Answer the requests that come through the log, on `feature-requests`. Default: false. One process at a time. */
   readonly answerRequests?: boolean
+  /** How registries of Avro schemas are asked. Default: with the credentials of the environment, for 2 minutes. */
+  readonly schemas?: Pick<SchemaOptions, 'environment' | 'patience' | 'askAgainMs'>
   /** Default: the machine's clock. */
   readonly clock?: Clock
   readonly observer?: EngineObserver
@@ -97,9 +100,11 @@ export async function openMill(
   choose: (place: VersionPlace) => Promise<Applied | null>,
 ): Promise<Mill> {
   const { clock = systemClock, partitions = 4 } = options
-  const log = await openLog(options.folder, options.log, clock)
+  const plain = await openLog(options.folder, options.log, clock)
   try {
-    const registry = await openRegistry(log)
+    const registry = await openRegistry(plain)
+    // Any version may run: the one before, the applied one, or one that is on its way.
+    const log = new LogWithSchemas(plain, () => registry.plans, { ...options.schemas, clock })
     const place = { log, registry, clock, partitions }
     const opened = await choose(place)
     if (registry.applied === null) throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
@@ -125,7 +130,7 @@ export async function openMill(
       throw error
     }
   } catch (error) {
-    await log.close()
+    await plain.close()
     throw error
   }
 }
@@ -154,7 +159,7 @@ async function chooseVersion(options: MillOptions, place: VersionPlace): Promise
 }
 
 type Parts = {
-  readonly log: Log
+  readonly log: LogWithSchemas
   readonly store: OnlineStore
   readonly engine: RunningEngine
   readonly clock: Clock
@@ -179,6 +184,7 @@ export class Mill {
   /** What became of the requests and events that this process answered. */
   readonly answers: AnswerCounts
   readonly #engine: RunningEngine
+  readonly #schemas: LogWithSchemas
   readonly #store: OnlineStore
   readonly #clock: Clock
   readonly #ingestion: Ingestion
@@ -192,6 +198,7 @@ export class Mill {
     this.answers = answers
     this.#scorer = scorer
     this.log = log
+    this.#schemas = log
     this.versions = versions
     this.models = models.names
     this.#models = models
@@ -199,9 +206,9 @@ export class Mill {
     this.#engine = engine
     this.#store = store
     this.#clock = clock
-    this.#ingestion = new Ingestion({ log, clock })
+    this.#ingestion = new Ingestion({ log, clock, writerOf: (topic, value) => log.writerOf(topic, value) })
     this.#reader = new VectorReader(engine.plan, engine, clock)
-    this.replays = new Replays({ engine, log, clock })
+    this.replays = new Replays({ engine, log, clock, writerOf: (topic, value) => log.writerOf(topic, value) })
   }
 
   /** What is served now. */
@@ -374,6 +381,7 @@ export class Mill {
   }
 
   async #close(): Promise<void> {
+    this.#schemas.stopWaiting()
     try {
       await this.#answering?.close()
       await this.#engine.close()

@@ -17,6 +17,7 @@ import {
   readHandled,
 } from './dead-letters.ts'
 import { placementOf } from './placement.ts'
+import type { Writer } from '../schema/avro/writer.ts'
 import { withValues } from './mend.ts'
 
 /** What replays ask of an engine. */
@@ -32,7 +33,10 @@ export type ReplayEngine = {
 /** The name of a header that says, for people, which dead letter or late event a record was sent for. */
 export const letterHeader = 'millrace.dead-letter'
 
-type Parts = { readonly engine: ReplayEngine; readonly log: Log; readonly clock: Clock }
+/** What a value names as its writer; undefined where it names none. */
+export type WriterOf = (topic: string, value: Uint8Array | null) => Promise<Writer | undefined>
+
+type Parts = { readonly engine: ReplayEngine; readonly log: Log; readonly clock: Clock; readonly writerOf: WriterOf }
 
 /**
  * Sends rejected events to their streams again, to the partition that they came from and with the timestamp that they
@@ -115,7 +119,8 @@ export class Replays {
     if (stream === null || intake === undefined) return { outcome: 'unread' }
     if (engine.halted.some(isIts)) return { outcome: 'halted' }
     const value = mended ?? letter.raw
-    const foreseen = intake.foresee({ value, timestampMs }, original)
+    const writer = await this.#parts.writerOf(topic, value)
+    const foreseen = intake.foresee({ value, timestampMs, ...(writer === undefined ? {} : { writer }) }, original)
     switch (foreseen.verdict) {
       case 'settled':
         await this.#note(letter, { outcome: 'settled', at: null, mended: false })

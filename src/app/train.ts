@@ -18,6 +18,7 @@ import { historyPrefixName } from '../plan/stream-history.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
 import { startSweepThreads } from './sweep-threads.ts'
 import { version } from './version.ts'
+import { readingSchemas } from './schemas/log-with-schemas.ts'
 
 export type TrainOptions = {
   readonly plan: Plan
@@ -209,7 +210,8 @@ async function openHistories(
   const files = new Map<string, { path: string; rows: number | null }[]>()
   for (const stream of plan.streams.filter(({ name }) => views.some((view) => view.stream === name))) {
     if ('log' in history) {
-      histories.push({ stream, history: openLogHistory(stream, history, clock) })
+      const log = readingSchemas(history.log, [plan], clock)
+      histories.push({ stream, history: openLogHistory(stream, { ...history, log }, clock) })
       continue
     }
     const paths = history.files[stream.name] ?? []

@@ -1,3 +1,5 @@
+import { schemaFaults } from './schema-faults.ts'
+
 import { clusterFaults } from './cluster-faults.ts'
 import type { Fault } from './fault.ts'
 
@@ -6,6 +8,7 @@ import type { Fault } from './fault.ts'
  * A code is never renamed and never reused. `docs/ERRORS.md` lists the same codes; a test keeps the two in step.
  */
 export const faults = {
+  ...schemaFaults,
   DEFINITION: {
     kind: 'user',
     retry: 'never',
@@ -65,37 +68,6 @@ export const faults = {
     retry: 'never',
     message: 'record {place} of the registry has format version {version}; this release reads {supported}',
     hint: 'It was written by a newer release. Run that release: the registry is never rewritten.',
-  },
-  SCHEMA_REGISTRY_UNNAMED: {
-    kind: 'user',
-    retry: 'never',
-    message: 'a stream is in Avro, and neither its definition nor the environment names a registry',
-    hint: 'Set SCHEMA_REGISTRY_URL, or name it in the format: avro with registry "http://host:8081".',
-  },
-  SCHEMA_REGISTRY_UNREACHABLE: {
-    kind: 'external',
-    retry: 'backoff',
-    message: 'could not ask the schema registry {url}: {detail}',
-    hint: 'No record was refused for it. Mend the registry or the way to it, then restart: reading goes on where it stopped. What its numbers mean is kept in topic writer-schemas once it was asked.',
-  },
-  SCHEMA_REGISTRY_REFUSED: {
-    kind: 'external',
-    retry: 'never',
-    message: 'the schema registry {url} refuses: {detail}',
-    hint: 'No record was refused for it. Check the address, and SCHEMA_REGISTRY_USER and SCHEMA_REGISTRY_PASSWORD or SCHEMA_REGISTRY_TOKEN, which go to SCHEMA_REGISTRY_URL only; then restart.',
-  },
-  WRITER_SCHEMAS_MALFORMED: {
-    kind: 'internal',
-    retry: 'never',
-    message: 'record {offset} of topic writer-schemas cannot be read: {detail}',
-    hint: 'Nobody knows what its records were written with. A newer version of millrace may have written it; otherwise restore the topic from a backup.',
-  },
-  WRITER_SCHEMA_UNDECIDED: {
-    kind: 'user',
-    retry: 'never',
-    message:
-      'schema {id} of {topic}/{partition}@{offset} is unknown to the registry, and the stream has not come to it yet',
-    hint: 'Who only reads the log must not decide what becomes of the record. Run the definitions until they have read it, or read no further than to it.',
   },
   SERVER_UNREACHABLE: {
     kind: 'external',

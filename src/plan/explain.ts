@@ -32,6 +32,7 @@ function explainStream(stream: StreamPlan): string {
   return [
     `\nstream ${name}`,
     `  topic      ${topic} → dead-letter-queue (refused), late-events (late)`,
+    ...formatLines(stream),
     `  placed by  ${placedBy(names, placement) ?? 'the bytes of the event'}`,
     `  time       ${names[time]}, late after ${formatDuration(rules.latenessMs)}, refused ${formatDuration(rules.futureMs)} ahead`,
     `  dedupe     ${dedupe}`,
@@ -39,6 +40,16 @@ function explainStream(stream: StreamPlan): string {
     '  fields',
     ...table(rows).map((line) => `    ${line}`),
   ].join('\n')
+}
+
+function formatLines({ format: { registry, isBare, hasTombstones } }: StreamPlan): string[] {
+  const avro = isBare
+    ? 'Avro of one schema'
+    : registry === null
+      ? null
+      : `Avro and JSON, schemas from ${registry.url ?? 'SCHEMA_REGISTRY_URL'}`
+  if (avro === null && !hasTombstones) return []
+  return [`  format     ${hasTombstones ? `change events of a table in ${avro ?? 'JSON'}` : avro}`]
 }
 
 /** Where the past comes from, and how long it stays, where a stream says so. */

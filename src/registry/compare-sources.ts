@@ -1,5 +1,6 @@
 import type { Entity } from '../definition/entity.ts'
 import type { Stream } from '../definition/stream.ts'
+import { formatContent } from '../plan/check-format.ts'
 import { type Field, pathOf } from '../schema/field.ts'
 import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { type Change, changesOfKind, memberWords, otherMembers, type Renames, type Side } from './changes.ts'
@@ -95,11 +96,23 @@ function compareMembers(before: Stream, after: Stream): Fact[] {
         ? 'an event sent again may miss its first in another partition and count twice'
         : null,
     ),
-    ...otherMembers(before, after, ['type', 'name', 'topic', 'time', 'id', 'key', 'fields']).map((words) => ({
+    ...fact(formatWords(before, after), formatBreaks(before, after)),
+    ...otherMembers(before, after, ['type', 'name', 'topic', 'time', 'id', 'key', 'fields', 'format']).map((words) => ({
       words,
       breaks: null,
     })),
   ]
+}
+
+function formatWords({ format: before }: Stream, { format: after }: Stream): string | null {
+  return memberWords('format', before ?? 'JSON', after ?? 'JSON')
+}
+
+/** Where the registry is does not matter, and JSON is read beside what names its schema. */
+function formatBreaks({ format: before }: Stream, { format: after }: Stream): string | null {
+  const [was, is] = [formatContent(before), formatContent(after)]
+  const isAdded = before === undefined && after?.kind === 'avro' && after.schema === null
+  return isAdded || memberWords('', was, is) === null ? null : 'events in the log are written in the old one'
 }
 
 function compareFields(before: Stream, after: Stream): Fact[] {

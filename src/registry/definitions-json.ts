@@ -6,6 +6,7 @@ import { type Entity, entity } from '../definition/entity.ts'
 import { expressionOf } from '../definition/expressions.ts'
 import { type FeatureService, featureService } from '../definition/feature-service.ts'
 import type { FeatureMap, FeatureView } from '../definition/feature-view.ts'
+import type { AvroFormat, Format } from '../definition/format.ts'
 import { gather } from '../definition/gather.ts'
 import type { Stream } from '../definition/stream.ts'
 import type { Expression } from '../schema/expression.ts'
@@ -161,7 +162,7 @@ function readEntity(place: Place): Entity {
 
 function readStream(place: Place): Stream {
   const always = ['name', 'topic', 'fields', 'time', 'id', 'key', 'lateness', 'dedupe', 'future'] as const
-  const found = readObject(place, [...always, 'history?', 'retention?'])
+  const found = readObject(place, [...always, 'format?', 'history?', 'retention?'])
   return Object.freeze({
     type: 'stream',
     name: readName(found.name),
@@ -173,8 +174,31 @@ function readStream(place: Place): Stream {
     lateness: readText(found.lateness),
     dedupe: readText(found.dedupe),
     future: readText(found.future),
+    ...(found.format.value === undefined ? {} : { format: readFormat(found.format) }),
     ...(found.history.value === undefined ? {} : { history: Object.freeze(readHistory(found.history)) }),
     ...(found.retention.value === undefined ? {} : { retention: readRetention(found.retention) }),
+  })
+}
+
+function readFormat(place: Place): Format {
+  const { value } = place
+  const kind = value !== null && typeof value === 'object' && 'kind' in value ? value.kind : undefined
+  if (kind !== 'debezium') return readAvro(place)
+  const { key, decimals, encoding } = readObject(place, ['kind', 'key', 'decimals', 'encoding'])
+  return Object.freeze({
+    kind,
+    key: Object.freeze(readList(key, definitionsCountMax).map(readText)),
+    decimals: orNull(decimals, (at) => readOneOf(at, ['text', 'base64'])),
+    encoding: orNull(encoding, readAvro),
+  })
+}
+
+function readAvro(place: Place): AvroFormat {
+  const { kind, registry, schema } = readObject(place, ['kind', 'registry', 'schema'])
+  return Object.freeze({
+    kind: readOneOf(kind, ['avro']),
+    registry: orNull(registry, readText),
+    schema: orNull(schema, readText),
   })
 }
 

@@ -88,6 +88,11 @@ export class Registry {
     return compiled
   }
 
+  /** Of every version that was compiled so far, newest first. What runs is one of them. */
+  get plans(): readonly Plan[] {
+    return [...this.#compiled].sort(([one], [other]) => other - one).map(([, { plan }]) => plan)
+  }
+
   /** The plan of a hash, if a version has it and still compiles to it here. */
   planOf(hash: string): Plan | null {
     const version = this.#versions.findLast(({ plan }) => plan === hash)

@@ -57,7 +57,11 @@ class SlowLog {
 
 function open(partitions = 1): { log: SlowLog; ingest: (...bodies: string[]) => ReturnType<Ingestion['ingest']> } {
   const log = new SlowLog(partitions)
-  const ingestion = new Ingestion({ log: log as unknown as Log, clock: makeManualClock(atMs) })
+  const ingestion = new Ingestion({
+    log: log as unknown as Log,
+    clock: makeManualClock(atMs),
+    writerOf: () => Promise.resolve(undefined),
+  })
   return {
     log,
     ingest: (...bodies) =>

@@ -14,6 +14,7 @@ import { type Erased, EventEraser } from './event-eraser.ts'
 import { topicReaders, topicsOf } from './event-readers.ts'
 import { eraseRejection, FeatureEraser, type LivingEvents } from './output-eraser.ts'
 import { SideEffects } from './side-effects.ts'
+import { readingSchemas } from '../schemas/log-with-schemas.ts'
 
 export type CompactProgress = { readonly phase: string; readonly done: number; readonly total: number | null }
 
@@ -225,7 +226,9 @@ function checkRebuildable(log: EmbeddedLog, { streams }: Plan): void {
 }
 
 /** Read from the log once a view needs it: only those that emit per interval do, when entities of theirs were forgotten. */
-function livingEvents({ log, clock }: CompactLogOptions, { streams }: Plan, forgotten: Forgotten): LivingEvents {
+function livingEvents({ log: plain, clock }: CompactLogOptions, plan: Plan, forgotten: Forgotten): LivingEvents {
+  const { streams } = plan
+  const log = readingSchemas(plain, [plan], clock)
   const views = new Map<string, Promise<ReadonlyMap<string, number[]>>>()
   return async (view, key) => {
     const stream = streams.find(({ name }) => name === view.stream)

@@ -19,6 +19,7 @@ import { openStore } from './check-store.ts'
 import type { Examined } from './examined.ts'
 import { type CheckProgress, type Finding, Findings } from './finding.ts'
 import { checkReplay } from './replay.ts'
+import { readingSchemas } from '../schemas/log-with-schemas.ts'
 
 export type DoctorOptions = {
   readonly folder: string
@@ -59,7 +60,13 @@ export async function examineFolder(options: DoctorOptions): Promise<Diagnosis> 
     try {
       const plans = [...(options.plan === undefined ? [] : [options.plan]), ...(await registeredPlans(log, findings))]
       if (found === null || checkpoint === null) return { folder, healthy: findings.healthy, findings: findings.all }
-      const examined: Examined = { checkpoint, store: found.store, log, plans, onProgress }
+      const examined: Examined = {
+        checkpoint,
+        store: found.store,
+        log: log === null ? null : readingSchemas(log, plans, clock),
+        plans,
+        onProgress,
+      }
       checkOffsets(checkpoint, audit, findings)
       checkEntries(examined, findings)
       checkLaws(checkpoint, audit, findings)

@@ -2,9 +2,10 @@ import { type Clock, systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { Log, LogRead, LogRecord } from '../../log/log.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { writerSchemasTopic } from '../../plan/topics.ts'
+import { processedEventsTopic, writerSchemasTopic } from '../../plan/topics.ts'
 import { readSchema, type RegisteredSchema, type WriterNote, WriterSchemas } from '../../plan/writer-schemas.ts'
 import { type Writer, writerIdOf } from '../../schema/avro/writer.ts'
+import { readProcessed } from '../../stream/cluster/processed-record.ts'
 import { registryAccess, type RegistryEnvironment, type RegistryPatience, SchemaRegistry } from './schema-registry.ts'
 
 export type SchemaOptions = {
@@ -52,9 +53,13 @@ export class LogWithSchemas implements Log {
 
   async read(topic: string, partition: number, offset: number, bytesMax: number): Promise<LogRead> {
     const read = await this.#log.read(topic, partition, offset, bytesMax)
-    const url = this.#registryOf(topic)
-    if (url === undefined || read.records.every(({ value }) => writerIdOf(value) === null)) return read
-    return { ...read, records: await this.#withWriters(read.records, { topic, partition, url }) }
+    const isProcessed = topic.startsWith(processedPrefix)
+    if (!isProcessed && this.#registryOf(topic) === undefined) return read
+    if (read.records.every(({ value }) => writerIdOf(value) === null)) return read
+    const sourceOf = isProcessed
+      ? (record: LogRecord) => sourceOfProcessed(record, topic)
+      : (record: LogRecord) => ({ topic, partition, offset: record.offset })
+    return { ...read, records: await this.#withWriters(read.records, sourceOf) }
   }
 
   /** What a value in the form of a topic names as its writer; undefined where it names none. Nothing is noted. */
@@ -83,33 +88,31 @@ export class LogWithSchemas implements Log {
 
   async #withWriters(
     records: readonly LogRecord[],
-    source: { readonly topic: string; readonly partition: number; readonly url: string | null },
+    sourceOf: (record: LogRecord) => Source,
   ): Promise<readonly LogRecord[]> {
-    const { topic, partition } = source
-    const find = ({ value, offset }: LogRecord): Writer | null | undefined => {
-      const id = writerIdOf(value)
-      return id === null ? null : this.#notes.find(topic, id, { partition, offset })
-    }
-    if (records.some((record) => find(record) === undefined)) {
+    const named = records.map((record): Named | null => {
+      const id = writerIdOf(record.value)
+      const source = id === null ? null : sourceOf(record)
+      const url = source === null ? undefined : this.#registryOf(source.topic)
+      return url === undefined ? null : { id: id!, url, ...source! }
+    })
+    const find = (one: Named): Writer | undefined => this.#notes.find(one.topic, one.id, one)
+    const isOpen = (one: Named | null): one is Named => one !== null && find(one) === undefined
+    if (named.some(isOpen)) {
       await this.#alone(async () => {
         await this.#readNotes()
-        const open = new Map<number, number>()
-        for (const record of records) if (find(record) === undefined) open.set(writerIdOf(record.value)!, record.offset)
-        for (const [id, last] of open) await this.#findOut(id, last, source)
+        // Of each number in each partition the last record: what is noted reaches up to it.
+        const open = new Map(named.filter(isOpen).map((one) => [`${one.topic} ${one.partition} ${one.id}`, one]))
+        for (const one of open.values()) if (isOpen(one)) await this.#findOut(one)
       })
     }
-    return records.map((record) => {
-      const writer = find(record)
-      return writer === null ? record : { ...record, writer: writer ?? this.#undecided(record, source) }
+    return records.map((record, index) => {
+      const one = named[index]!
+      return one === null ? record : { ...record, writer: find(one) ?? undecided(one) }
     })
   }
 
-  /** @param last offset of the last record that names the number. */
-  async #findOut(
-    id: number,
-    last: number,
-    { topic, partition, url }: { readonly topic: string; readonly partition: number; readonly url: string | null },
-  ): Promise<void> {
+  async #findOut({ id, url, topic, partition, offset }: Named): Promise<void> {
     const found = await this.#ask(url, id)
     const about = { version: 1, topic, id, at: new Date(this.#clock.now()).toISOString() } as const
     if (this.#options.readOnly === true) {
@@ -119,7 +122,7 @@ export class LogWithSchemas implements Log {
     }
     await this.#note(
       found === null
-        ? { ...about, outcome: 'unknown', partition, to: last + 1 }
+        ? { ...about, outcome: 'unknown', partition, to: offset + 1 }
         : { ...about, outcome: 'known', ...found },
     )
   }
@@ -163,11 +166,6 @@ export class LogWithSchemas implements Log {
     return found
   }
 
-  #undecided(record: LogRecord, { topic, partition }: { readonly topic: string; readonly partition: number }): never {
-    const id = writerIdOf(record.value)!
-    throw new MillraceError('WRITER_SCHEMA_UNDECIDED', { id, topic, partition, offset: record.offset })
-  }
-
   async #alone<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#last.then(work, work)
     this.#last = done.catch(() => undefined)
@@ -192,6 +190,22 @@ export class LogWithSchemas implements Log {
   refresh: Log['refresh'] = (topic) => this.#log.refresh(topic)
   offsetAt: Log['offsetAt'] = (topic, partition, ms) => this.#log.offsetAt(topic, partition, ms)
   waitFor: Log['waitFor'] = (topic, partition, offset, signal) => this.#log.waitFor(topic, partition, offset, signal)
+}
+
+/** Where a record lies that names a schema, or where it lay before it was sent on. */
+type Source = { readonly topic: string; readonly partition: number; readonly offset: number }
+type Named = Source & { readonly id: number; readonly url: string | null }
+
+const processedPrefix = processedEventsTopic('')
+
+function sourceOfProcessed(record: LogRecord, topic: string): Source {
+  const { source, offset } = readProcessed(record, topic)
+  const [, from, partition] = source.split(' ')
+  return { topic: from!, partition: Number(partition), offset }
+}
+
+function undecided({ id, topic, partition, offset }: Named): never {
+  throw new MillraceError('WRITER_SCHEMA_UNDECIDED', { id, topic, partition, offset })
 }
 
 function encode(note: WriterNote): Uint8Array {

@@ -163,18 +163,18 @@ export class FoldTask implements Task {
 
   #fold(source: FoldSource, record: LogRecord, offset: number): void {
     const { stream, partition } = source
-    const { projector } = stream
     const isUsual = record.value !== null && isPlain(record) && this.features?.isActive !== true
-    if (!isUsual || projector?.project(record.value) !== true) return this.#foldSlowly(source, record, offset)
-    const ts = projector.values.numbers[stream.time]!
+    const projected = isUsual ? stream.format.project(record.value, record.writer) : null
+    if (projected === null) return this.#foldSlowly(source, record, offset)
+    const ts = projected.values.numbers[stream.time]!
     if (ts > source.watermark) source.watermark = ts
     for (const { batch, counts, isPicky } of source.views) {
       const tie = !batch.keepsTies
         ? 0
         : stream.id === null
           ? coordinateTie('live', partition, offset)
-          : (projector.value(stream.id) as string | number)
-      if (batch.add(projector, ts, tie) !== 'applied') continue
+          : (projected.value(stream.id) as string | number)
+      if (batch.add(projected, ts, tie) !== 'applied') continue
       if (isPicky && partitionFor(batch.lastKey, this.#partitions) !== this.partition) batch.dropLast()
       else counts.applied += 1
     }

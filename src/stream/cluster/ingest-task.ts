@@ -4,6 +4,7 @@ import type { IdTable } from '../../kernel/id-table.ts'
 import type { Log, LogRecord, RecordInput } from '../../log/log.ts'
 import { Intake, isPlain, type Taken } from '../../plan/intake.ts'
 import { OpenRejections } from '../../plan/open-rejections.ts'
+import type { ProjectedEvent } from '../../plan/event-format.ts'
 import type { StreamPlan, ViewPlan } from '../../plan/plan.ts'
 import { processedEventsTopic } from '../../plan/topics.ts'
 import { emptyBatchOf } from '../../plan/view-batch.ts'
@@ -140,15 +141,16 @@ export class IngestTask implements Task {
   }
 
   #take(record: LogRecord): void {
-    const { projector } = this.stream
+    const { format } = this.stream
     const counts = this.#counts
     this.#next = record.offset + 1
     counts.records += 1
-    if (record.value !== null && isPlain(record) && projector?.project(record.value) === true) {
-      const verdict = this.#intake.takeProjected(projector, record)
+    const projected = record.value !== null && isPlain(record) ? format.project(record.value, record.writer) : null
+    if (projected !== null) {
+      const verdict = this.#intake.takeProjected(projected, record)
       if (verdict === 'accepted') {
         counts.accepted += 1
-        for (const lanes of this.#lanes) this.#sendProjected(lanes, record)
+        for (const lanes of this.#lanes) this.#sendProjected(lanes, projected, record)
         return
       }
       if (verdict !== null) {
@@ -183,11 +185,10 @@ export class IngestTask implements Task {
     }
   }
 
-  #sendProjected(lanes: Lanes, record: LogRecord): void {
-    const projector = this.stream.projector!
+  #sendProjected(lanes: Lanes, projected: ProjectedEvent, record: LogRecord): void {
     for (const { view, counts } of lanes.views) {
       const batch = emptyBatchOf(view)
-      const outcome = batch.add(projector, 0, 0)
+      const outcome = batch.add(projected, 0, 0)
       if (outcome === 'applied') this.#sendTo(lanes, batch.lastKey, record)
       else counts[outcome] += 1
     }

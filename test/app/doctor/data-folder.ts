@@ -42,7 +42,7 @@ export async function run(folder: string, checkpointMs = 20): Promise<Running> {
   const log = await openLog(folder)
   const store = await openEmbeddedOnlineStore({ folder: join(folder, 'store') })
   const options = { plan, log, store, clock: systemClock, folder, partitions: 2, checkpointMs, keysMax: 100 }
-  const ingestion = new Ingestion(options)
+  const ingestion = new Ingestion({ ...options, writerOf: () => Promise.resolve(undefined) })
   const engine = await Engine.open(options)
   engine.start()
   return {
