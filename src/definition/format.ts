@@ -60,6 +60,11 @@ export function debezium(options: DebeziumOptions): DebeziumFormat {
   })
 }
 
+/** Whether events are bodies of one schema, which nothing tells from other bytes. */
+export function isBare(avro: AvroFormat | null): boolean {
+  return avro !== null && avro.schema !== null
+}
+
 /** The Avro in a format, if there is any. */
 export function avroOf(format: Format | undefined): AvroFormat | null {
   if (format === undefined) return null

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../base/hash.ts'
-import { type AvroFormat, avroOf, type Format } from '../definition/format.ts'
+import { type AvroFormat, avroOf, type Format, isBare } from '../definition/format.ts'
 import type { Stream } from '../definition/stream.ts'
 import { parseAvroSchema, schemaBytesMax } from '../schema/avro/avro-type.ts'
 import { isMetaPath } from '../schema/change-event.ts'
@@ -13,7 +13,7 @@ export function checkFormat(stream: Stream, faults: FaultList): void {
   const avro = avroOf(format)
   if (avro !== null) checkAvro(path, avro, faults)
   if (format.kind === 'debezium') checkChanges(stream, format, faults)
-  if (history !== undefined && (format.kind === 'debezium' || avro?.schema != null)) {
+  if (history !== undefined && (format.kind === 'debezium' || isBare(avro))) {
     faults.add(`${name}.history`, 'files come in as JSON, which this format does not take', 'no history')
   }
 }
@@ -67,7 +67,7 @@ export function checkRegistries(streams: readonly Stream[], faults: FaultList): 
   const found = new Map<string, Stream>()
   for (const stream of streams) {
     const avro = avroOf(stream.format)
-    if (avro === null || avro.schema !== null) continue
+    if (avro === null || isBare(avro)) continue
     const other = found.get(stream.topic)
     if (other !== undefined && avroOf(other.format)!.registry !== avro.registry) {
       const allowed = `that of stream "${other.name}", which reads the same topic`

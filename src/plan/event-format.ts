@@ -1,4 +1,4 @@
-import { type AvroFormat, avroOf } from '../definition/format.ts'
+import { type AvroFormat, avroOf, isBare } from '../definition/format.ts'
 import type { Stream } from '../definition/stream.ts'
 import { AvroReader } from '../schema/avro/avro-reader.ts'
 import type { AvroTarget } from '../schema/avro/avro-sink.ts'
@@ -23,15 +23,15 @@ export type EventFormat = {
   readonly hasTombstones: boolean
   /** Of JSON objects as they are; null: code generation is off, or events are not. */
   readonly projector: Projector | null
-  decode(raw: Uint8Array, writer?: Writer): Decoded
+  readonly decode: (raw: Uint8Array, writer?: Writer) => Decoded
   /** The same for most events, without a row; null: this one is left to `decode`. */
-  project(raw: Uint8Array, writer?: Writer): ProjectedEvent | null
+  readonly project: (raw: Uint8Array, writer?: Writer) => ProjectedEvent | null
 }
 
 export function compileFormat({ fields, format }: Pick<Stream, 'fields' | 'format'>): EventFormat {
   const avro = avroOf(format)
   if (format?.kind === 'debezium') return compileChanges(fields, format, avro)
-  const projector = avro?.schema == null ? Projector.of(fields) : null
+  const projector = isBare(avro) ? null : Projector.of(fields)
   const json = makeProjectingDecoder(fields, projector)
   const projectJson = (raw: Uint8Array): ProjectedEvent | null => (projector?.project(raw) === true ? projector : null)
   if (avro === null) {
@@ -41,7 +41,7 @@ export function compileFormat({ fields, format }: Pick<Stream, 'fields' | 'forma
   const readers = makeReaders(avro, targets)
   return {
     registry: readers.registry,
-    isBare: avro.schema !== null,
+    isBare: isBare(avro),
     hasTombstones: false,
     projector,
     decode(raw, writer) {
@@ -66,7 +66,7 @@ function compileChanges(fields: Fields, { key, decimals }: Changes, avro: AvroFo
   const readers = avro === null ? null : makeReaders(avro, reading.targets)
   return {
     registry: readers?.registry ?? null,
-    isBare: avro?.schema != null,
+    isBare: isBare(avro),
     hasTombstones: true,
     projector: null,
     decode(raw, writer) {
