@@ -121,10 +121,10 @@ function soakPart(record: SoakRecord | null): string {
     title,
     `${record.minutes} minutes of mixed load on one \`millrace dev\`: ${count(load.single)} events sent singly and ${count(load.batched)} in batches, ` +
       `${count(load.reads)} reads of ten entities, ${load.trainings} training sets, ${load.explanations} explanations and ${load.lists} lists of dead letters ` +
-      `from the running folder; ${restarts.kill} times \`kill -9\` and ${restarts.sigterm} times SIGTERM in the first half. Retention removed ` +
+      `from the running folder; ${restarts.kill} times \`kill -9\` and ${restarts.sigterm} times SIGTERM in the first third. Retention removed ` +
       `${count(record.removed)} of ${count(record.records)} records meanwhile. Lost 0, doubled 0.`,
     [
-      `| the last process, ${steady.minutes} minutes after its warm-up | |`,
+      `| the last process, its last ${steady.minutes} minutes | |`,
       '| --- | ---: |',
       `| resident memory | ${steady.rssMbPerHour} MB per hour |`,
       `| heap | ${steady.heapMbPerHour} MB per hour |`,

@@ -23,6 +23,8 @@ export type DevOptions = {
   readonly faults?: ProcessFaults
   readonly definitions?: string
   readonly port?: number
+  /** Of Node itself. */
+  readonly nodeOptions?: readonly string[]
 }
 
 /** Starts the real `millrace dev`; resolves when it takes requests, or with what it said when it ended before that. */
@@ -39,6 +41,7 @@ export function launchDev({
   faults = noFaults,
   definitions = ownDefinitions,
   port = 0,
+  nodeOptions = [],
 }: DevOptions): {
   process: ChildProcess
   address: Promise<string>
@@ -47,7 +50,9 @@ export function launchDev({
 } {
   const args = ['dev', definitions, '--folder', folder, '--partitions', String(partitions), '--port', String(port)]
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [...nodeArguments, main, ...args], { env: environmentOf(faults) })
+  const child = spawn(process.execPath, [...nodeOptions, ...nodeArguments, main, ...args], {
+    env: environmentOf(faults),
+  })
   const text = { stdout: '', stderr: '' }
   let readyAt = 0
   const address = new Promise<string>((resolve) => {

@@ -26,7 +26,7 @@ export type SoakRecord = Circumstances & {
   readonly lost: 0
   readonly doubled: 0
   readonly restartMs: readonly number[]
-  /** Of the second half's one process, after its warm-up. */
+  /** Of the last process, after its warm-up. */
   readonly steady: {
     readonly minutes: number
     readonly rssMbPerHour: number

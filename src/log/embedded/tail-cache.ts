@@ -17,7 +17,7 @@ export class TailCache {
 
   /** The run must follow the one added before. */
   add(run: Run): void {
-    this.#runs.push(run)
+    this.#runs.push(onItsOwn(run))
     this.#bytes += runBytes + run.bytes.length
     while (this.#bytes > this.#bytesMax) {
       this.#bytes -= runBytes + this.#runs[this.#first]!.bytes.length
@@ -47,4 +47,13 @@ export class TailCache {
     const run = this.#runs[low]
     return run !== undefined && run !== null && run.baseOffset <= offset ? run : null
   }
+}
+
+/**
+ * The run with bytes that are part of nothing larger. Small buffers are cut from a pool that they share with what is long
+ * gone, and a single one of them holds all of it: 64 KiB for a record of 300 bytes.
+ */
+function onItsOwn(run: Run): Run {
+  const { bytes } = run
+  return bytes.buffer.byteLength === bytes.length ? run : { ...run, bytes: new Uint8Array(bytes) }
 }

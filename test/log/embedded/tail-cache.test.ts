@@ -32,3 +32,13 @@ test('a run larger than the whole tail is not held', () => {
   tail.add(run(1, 100))
   assert.equal(tail.find(1)!.baseOffset, 1)
 })
+
+test('a run that is held holds nothing else', () => {
+  const tail = new TailCache(10_000)
+  for (const [offset, bytes] of [Buffer.from('a part of a pool'), new Uint8Array(100), Buffer.alloc(0)].entries()) {
+    tail.add({ baseOffset: offset, nextOffset: offset + 1, bytes })
+    const held = tail.find(offset)!.bytes
+    assert.deepEqual(Buffer.from(held), Buffer.from(bytes))
+    assert.equal(held.buffer.byteLength, bytes.length)
+  }
+})
