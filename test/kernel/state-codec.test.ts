@@ -66,6 +66,12 @@ test('the bytes of a state with columns of every kind and a base', () => {
   assert.equal(hexOf(plain, plainState()), expected.join(''))
 })
 
+test('the bytes of nulls are the same in columns of every kind', () => {
+  const state = makeKeyState(plain)
+  applyEvent(plain, state, event(300, 0, null, null, null, null))
+  assert.equal(hexOf(plain, state), '01' + 'ad020100' + '01ac02' + '00000000' + '00')
+})
+
 test('ties are kept where the order matters, as text or as numbers', () => {
   const texts = makeKeyState(ordered)
   applyEvent(ordered, texts, event(1, 'b', 'y'))
