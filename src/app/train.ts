@@ -11,11 +11,13 @@ import { type Identity, WorkFolder } from '../dataset/partitions/work-folder.ts'
 import type { Progress } from '../dataset/training-options.ts'
 import { buildTrainingSet, type TrainingSummary } from '../dataset/training-set.ts'
 import type { Log } from '../log/log.ts'
+import type { Distribution } from '../model/quality/drift.ts'
 import { viewsOf } from '../plan/find.ts'
 import { Forgotten, readForgotten } from '../plan/forgotten.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { historyPrefixName } from '../plan/stream-history.ts'
 import { openTableReader, openTableWriter } from '../store/offline/open-table.ts'
+import { Spreads } from './spreads.ts'
 import { startSweepThreads } from './sweep-threads.ts'
 import { version } from './version.ts'
 import { readingSchemas } from './schemas/log-with-schemas.ts'
@@ -67,7 +69,13 @@ export type Manifest = {
   /** Which events a row may use. */
   readonly bound: 'ts < instant' | 'ts <= instant'
   readonly at: string
-  readonly features: readonly { readonly name: string; readonly view: string; readonly text: string }[]
+  readonly features: readonly {
+    readonly name: string
+    readonly view: string
+    readonly text: string
+    /** Of a sample of the rows, to hold against what a model sees later; null for what is no number. */
+    readonly spread: Distribution | null
+  }[]
   readonly spine: FileSummary
   readonly history: readonly (HistorySummary & { readonly files: readonly FileSummary[] | null })[]
   readonly views: TrainingSummary['views']
@@ -97,6 +105,8 @@ export async function train(options: TrainOptions): Promise<Manifest> {
   const rows = (spine.table.rowCount ?? 0) + histories.reduce((sum, { history }) => sum + (history.size ?? 0), 0)
   const threads = options.threads ?? (rows < threadedRowsMin ? 1 : availableParallelism())
   const sweeper = (threads > 1 ? startSweepThreads(plan, views, threads) : null) ?? makeInlineSweeper(views)
+  const features = views.flatMap((view) => view.features.map(({ name, text }) => ({ name, view: view.name, text })))
+  const spreads = new Spreads(features.map(({ name }) => name))
   const folder = new WorkFolder(resolve(`${output}.parts`), await identityOf(options, forgotten))
   if (folder.loadRead() !== null) options.onNote?.('goes on where an earlier run stopped')
   if (folder.mismatch !== null) options.onNote?.(`starts anew, for this differs from the last time: ${folder.mismatch}`)
@@ -110,7 +120,7 @@ export async function train(options: TrainOptions): Promise<Manifest> {
       budget: new MemoryBudget(options.memory ?? totalmem() / 4, sweeper.width > 1),
       folder,
       sweeper,
-      openWriter: (columns) => openTableWriter(output, columns),
+      openWriter: async (columns) => spreads.noting(columns, await openTableWriter(output, columns)),
       onProgress,
     }),
   )
@@ -122,7 +132,7 @@ export async function train(options: TrainOptions): Promise<Manifest> {
     target,
     bound: inclusive ? 'ts <= instant' : 'ts < instant',
     at,
-    features: views.flatMap((view) => view.features.map(({ name, text }) => ({ name, view: view.name, text }))),
+    features: features.map((feature) => ({ ...feature, spread: spreads.of(feature.name) })),
     spine: await summarise(options.spine, set.rows),
     history: await Promise.all(
       set.histories.map(async (history) => ({ ...history, files: await summariseAll(files.get(history.stream)) })),

@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
 import { forgetCommand } from './commands/forget.ts'
 import { getCommand } from './commands/get.ts'
+import { modelCommand } from './commands/model.ts'
 import { planCommand } from './commands/plan.ts'
 import { readCommand } from './commands/read.ts'
 import { restoreCommand } from './commands/restore.ts'
@@ -41,6 +42,7 @@ export function makeProgram(): Command {
     .addCommand(getCommand())
     .addCommand(bootstrapCommand())
     .addCommand(trainCommand())
+    .addCommand(modelCommand())
     .addCommand(explainCommand())
     .addCommand(readCommand())
     .addCommand(dlqCommand())

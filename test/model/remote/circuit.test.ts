@@ -60,9 +60,10 @@ test('answers to what was sent before it opened neither open nor close it', () =
   for (const leave of sent.slice(0, 5)) circuit.note(leave, false)
   clock.set(1_000)
   const probe = circuit.ask()!
-  for (const leave of sent.slice(5)) circuit.note(leave, true)
+  for (const leave of sent.slice(5, 7)) circuit.note(leave, true)
   assert.equal(circuit.ask(), null, 'the probe is still under way')
   circuit.note(probe, true)
+  for (const leave of sent.slice(7)) circuit.note(leave, false)
   assert.equal(circuit.state, 'closed')
 })
 
