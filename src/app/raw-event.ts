@@ -10,6 +10,9 @@ export function rawEvent(stream: StreamPlan, event: Readonly<Record<string, unkn
   const refuse = (detail: string, allowed: string): never => {
     throw new MillraceError('REQUEST_MALFORMED', { detail, allowed })
   }
+  if (stream.format.isBare) {
+    refuse(`stream "${stream.name}" takes bare Avro, which nothing tells from JSON`, 'Give its bytes to ingest().')
+  }
   const raw = new NestedObject()
   for (const [name, value] of Object.entries(event)) {
     if (typeof value === 'number' && !Number.isFinite(value)) {
