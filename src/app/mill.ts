@@ -15,6 +15,7 @@ import type { Plan, StreamPlan } from '../plan/plan.ts'
 import { predictionsTopic } from '../plan/topics.ts'
 import type { EventInput, Fields } from '../schema/field.ts'
 import { differenceLines } from '../registry/difference.ts'
+import { ModelRegistry } from '../registry/models/model-registry.ts'
 import { parseInstant } from '../schema/instant.ts'
 import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
@@ -26,8 +27,11 @@ import { openScorer, type Scorer } from './answers/scorer.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
 import { type LogPlace, openLog } from './open-log.ts'
-import { type ModelName, Models, type PredictionRequest, type Predictions } from './models.ts'
+import { ModelVersions } from './model-versions.ts'
+import { isOfRegistry, type ModelName, Models, type PredictionRequest, type Predictions } from './models.ts'
+import type { VersionCounts } from './prediction-counts.ts'
 import { rawEvent } from './raw-event.ts'
+import { RegisteredModels } from './registered-models.ts'
 import { Replays } from './replays.ts'
 import { type ClusterOptions, openEngine, type RunningEngine } from './running-engine.ts'
 import { LogWithSchemas, type SchemaOptions } from './schemas/log-with-schemas.ts'
@@ -61,6 +65,8 @@ export type MillOptions = {
   readonly answerRequests?: boolean
   /** How registries of Avro schemas are asked. Default: with the credentials of the environment, for 2 minutes. */
   readonly schemas?: Pick<SchemaOptions, 'environment' | 'patience' | 'askAgainMs'>
+  /** Of the artefacts of models that are loaded at once. Default 512 MiB. One that exceeds it does not go live. */
+  readonly modelBytesMax?: number
   /** Default: the machine's clock. */
   readonly clock?: Clock
   readonly observer?: EngineObserver
@@ -109,8 +115,16 @@ export async function openMill(
     const opened = await choose(place)
     if (registry.applied === null) throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
     const { plan } = registry.compiled(registry.number)
-    const models = await Models.open(options.models ?? [], plan, clock)
+    // Until there is an engine, what is applied.
+    let served = (): Plan => plan
+    const modelRegistry = await ModelRegistry.open(log)
+    const bytesMax = options.modelBytesMax ?? modelBytesMaxDefault
+    const registered = new RegisteredModels({ log, registry: modelRegistry, clock, plan: () => served(), bytesMax })
+    const models = await Models.open({ models: options.models ?? [], registered, plan, clock })
     try {
+      // In a log of this process alone others change nothing: the first push here begins the registry.
+      if (options.log !== undefined || options.models?.some(isOfRegistry)) await modelRegistry.create()
+      await registered.sync()
       const answers = new AnswerCounts()
       const scorer = await openScorer(options.models ?? [], {
         models,
@@ -121,8 +135,13 @@ export async function openMill(
       })
       const planOf = (hash: string): Plan | null => registry.planOf(hash)
       const running = await openEngine(options, { plan, planOf, log, clock, partitions, scorer })
+      served = () => running.engine.plan
       const versions = new Versions(place, running.engine)
-      const mill = new Mill({ log, clock, models, versions, opened, scorer, answers, ...running })
+      const applied = { log, models: modelRegistry, clock, plan: () => versions.plan }
+      const modelVersions = new ModelVersions(applied, registered, models.counts)
+      const parts = { log, clock, models, registered, modelVersions, versions, opened, scorer, answers, ...running }
+      const mill = new Mill(parts)
+      registered.follow()
       if (options.answerRequests === true) await mill.answerRequests(partitions)
       return mill
     } catch (error) {
@@ -134,6 +153,8 @@ export async function openMill(
     throw error
   }
 }
+
+const modelBytesMaxDefault = 512 * 1024 * 1024
 
 /** The definitions given, if any: applied, or refused where they differ from what is. */
 async function chooseVersion(options: MillOptions, place: VersionPlace): Promise<Applied | null> {
@@ -167,6 +188,8 @@ type Parts = {
   readonly models: Models
   readonly scorer: Scorer | null
   readonly answers: AnswerCounts
+  readonly registered: RegisteredModels
+  readonly modelVersions: ModelVersions
   readonly opened: Applied | null
 }
 
@@ -175,8 +198,10 @@ export class Mill {
   readonly log: Log
   /** What is applied, and what was. */
   readonly versions: Versions
-  /** Loaded, with the versions and checksums that answers carry. */
-  readonly models: readonly ModelName[]
+  /** What is in the registry of models, and how it is changed. */
+  readonly modelVersions: ModelVersions
+  /** What this process has loaded of it. */
+  readonly registered: RegisteredModels
   /** What opening it did to the applied version; null when no definitions were given, or none are applied that way. */
   readonly opened: Applied | null
   /** Sends rejected events again, as they are or mended. */
@@ -194,13 +219,15 @@ export class Mill {
   #answering: Answering | null = null
   #closing: Promise<void> | null = null
 
-  constructor({ log, store, engine, clock, versions, models, scorer, answers, opened }: Parts) {
+  constructor(parts: Parts) {
+    const { log, store, engine, clock, versions, models, registered, modelVersions, scorer, answers, opened } = parts
     this.answers = answers
     this.#scorer = scorer
     this.log = log
     this.#schemas = log
     this.versions = versions
-    this.models = models.names
+    this.modelVersions = modelVersions
+    this.registered = registered
     this.#models = models
     this.opened = opened
     this.#engine = engine
@@ -209,6 +236,16 @@ export class Mill {
     this.#ingestion = new Ingestion({ log, clock, writerOf: (topic, value) => log.writerOf(topic, value) })
     this.#reader = new VectorReader(engine.plan, engine, clock)
     this.replays = new Replays({ engine, log, clock, writerOf: (topic, value) => log.writerOf(topic, value) })
+  }
+
+  /** The models that answer, with the versions and checksums that answers carry. */
+  get models(): readonly ModelName[] {
+    return this.#models.names
+  }
+
+  /** What became of the predictions that were asked for, by version and stage. */
+  get predictionCounts(): readonly VersionCounts[] {
+    return this.#models.counts.all
   }
 
   /** What is served now. */

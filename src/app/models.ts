@@ -1,20 +1,18 @@
-import { open } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
-import { MillraceError, messageOf } from '../base/faults.ts'
+import { MillraceError } from '../base/faults.ts'
 import type { Model } from '../definition/declared-model.ts'
-import { makeFallbackRunner, makeOutputRunner } from '../model/fallback-runner.ts'
-import { makeFunctionRunner } from '../model/function-runner.ts'
-import { openOnnxRunner } from '../model/onnx/onnx-runner.ts'
-import { loadOnnxRuntime } from '../model/onnx/runtime.ts'
-import { predict, type Prediction, type ReadVector } from '../model/predictor.ts'
-import { openRemoteRunner } from '../model/remote/remote-runner.ts'
-import type { ModelRunner } from '../model/runner.ts'
-import type { RemotePlan } from '../plan/check-remote.ts'
+import type { OutputValue, Prediction, ReadVector } from '../model/predictor.ts'
 import { undeclared } from '../plan/find.ts'
 import { compileModels, type ModelPlan } from '../plan/model-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { EntityKeys } from '../serve/entity-key.ts'
 import type { VectorOptions, VectorReader } from '../serve/vector-reader.ts'
+import type { LoadedModel, ModelName } from './loaded-model.ts'
+import { openDeclaredModel } from './open-model.ts'
+import { PredictionCounts, type VersionCounts } from './prediction-counts.ts'
+import type { RegisteredModels } from './registered-models.ts'
+
+export type { ModelName }
 
 export type PredictionOptions = VectorOptions & {
   /** When an answer is of no use any more: 1 to 60,000. Default 1,000. */
@@ -34,10 +32,7 @@ export type Predictions = {
   readonly prefix: Readonly<Record<string, readonly number[]>>
 }
 
-/** Which model it was: the checksum is that of its artefact, null for a function. */
-export type ModelName = { readonly name: string; readonly version: number; readonly checksum: string | null }
-
-/** A model as it is loaded at a moment: of one version and one plan, whatever comes after. */
+/** A model as it is loaded at a moment: of one version and one plan, whatever comes after. To be asked soon. */
 export type TakenModel = {
   readonly name: ModelName
   readonly plan: ModelPlan
@@ -45,202 +40,255 @@ export type TakenModel = {
   predict(vectors: readonly ReadVector[], deadlineMs: number): Promise<Prediction[]>
 }
 
-type LoadedModel = { readonly model: Model; readonly name: ModelName; readonly runner: ModelRunner; underWay: number }
-
 /** Requests of a model at once. Those of a late answer count until the model is done with them. */
 const underWayMax = 64
 const deadlineMsDefault = 1_000
 const deadlineMsMax = 60_000
 
+/** Runs of a shadow at once: beyond them its requests are skipped, so that it cannot hold up what is served. */
+const shadowsUnderWayMax = 4
+
+/** What a shadow gave beside an answer that was served. */
+export type ShadowPredictions = Omit<Predictions, 'predictions'> & {
+  readonly entities: readonly EntityKeys[]
+  readonly predictions: readonly Prediction[]
+}
+
+export type ModelsOptions = {
+  readonly models: readonly Model[]
+  readonly registered: RegisteredModels
+  readonly plan: Plan
+  readonly clock: Clock
+}
+
 /** The models of a process, loaded, and how they are asked. */
 export class Models {
-  readonly #models: ReadonlyMap<string, LoadedModel>
+  /** Those that come with the process: they answer before any of the registry of the same name. */
+  readonly #own: ReadonlyMap<string, LoadedModel>
+  readonly #registered: RegisteredModels
   readonly #clock: Clock
-  /** Checked against the plan that was served last. */
+  readonly counts = new PredictionCounts()
+  /** Told of what shadows give. */
+  shadowListener: (given: ShadowPredictions) => void = () => undefined
   #plan: Plan
-  readonly #fits = new Map<string, ModelPlan | MillraceError>()
 
-  private constructor(models: ReadonlyMap<string, LoadedModel>, plan: Plan, clock: Clock) {
-    this.#models = models
+  private constructor(own: ReadonlyMap<string, LoadedModel>, { registered, plan, clock }: ModelsOptions) {
+    this.#own = own
+    this.#registered = registered
     this.#plan = plan
     this.#clock = clock
   }
 
   /** Throws `DEFINITION`, `MODEL_UNREADABLE`, `MODEL_REFUSED`, `MODEL_RUNTIME_MISSING`; then nothing stays open. */
-  static async open(models: readonly Model[], plan: Plan, clock: Clock): Promise<Models> {
+  static async open(options: ModelsOptions): Promise<Models> {
+    const { models, plan, clock } = options
     const loaded = new Map<string, LoadedModel>()
     try {
       for (const [index, checked] of compileModels(models, plan).entries()) {
-        const runner = await openRunner(checked, clock)
-        const name = { name: checked.name, version: checked.version, checksum: runner.checksum }
-        loaded.set(checked.name, { model: models[index]!, name, runner, underWay: 0 })
+        const model = models[index]!
+        if (isOfRegistry(model)) continue
+        loaded.set(checked.name, await openDeclaredModel(model, checked, clock))
       }
     } catch (error) {
-      for (const { runner } of loaded.values()) await runner.close()
+      for (const one of loaded.values()) await one.close()
       throw error
     }
-    return new Models(loaded, plan, clock)
+    return new Models(loaded, options)
   }
 
+  /** Of those that answer. */
   get names(): readonly ModelName[] {
-    return [...this.#models.values()].map(({ name }) => name)
+    const live = this.#registered.live.filter(({ name }) => !this.#own.has(name.name))
+    return [...this.#own.values(), ...live].map(({ name }) => name)
   }
 
   /**
    * Reads the vectors at once, so all are of one prefix, and asks the model. Throws `NAME_UNDECLARED`, `MODEL_MISFIT`,
-   * `MODEL_BUSY`, `PREDICTION_LATE`, and what reading throws. What the model does is an outcome, never thrown.
+   * `MODEL_NOT_LIVE`, `MODEL_BUSY`, `PREDICTION_LATE`, and what reading throws. What the model does is an outcome,
+   * never thrown.
    */
   async predict(request: PredictionRequest, reader: VectorReader): Promise<Predictions> {
     const startedAt = this.#clock.elapsed()
     const deadlineMs = checkDeadline(request.deadlineMs)
-    const loaded = this.#models.get(request.model)
-    if (loaded === undefined) throw undeclared('model', request.model, [...this.#models.keys()])
+    // Whatever goes live from here on, this answer is all of this version.
+    const loaded = this.#answering(request.model)
+    const { outcomes } = this.counts.of(loaded.name, 'live')
+    const entities = request.entities.length
     if (loaded.underWay >= underWayMax) {
+      outcomes.busy += entities
       throw new MillraceError('MODEL_BUSY', { model: request.model, count: loaded.underWay })
     }
-    const plan = this.#fit(loaded.model, reader.plan)
-    const rows = reader.readRows(reader.prepare({ service: plan.target }), request.entities, { ...request, full: true })
-    const width = rows.shape.names.length
-    // The rows are those of the next read too: copied before anything else has its turn.
-    const vectors = Array.from({ length: rows.size }, (_, row) => ({
-      values: rows.values.slice(row * width, (row + 1) * width),
-      status: rows.status.slice(row * width, (row + 1) * width),
-    }))
-    const { prefix, instant } = rows
-    const asOf = rows.asOf.slice(0, rows.size)
+    const plan = this.#fit(loaded, reader.plan, entities)
+    const read = readVectors(plan.target, request, reader)
+    const shadows = this.#readForShadows({ request, reader, live: { plan, read } })
     const answered = new AbortController()
     const late = this.#clock.sleep(deadlineMs, answered.signal).then(() => null)
-    const predictions = await Promise.race([run(loaded, plan, vectors, deadlineMs), late])
+    const predictions = await Promise.race([loaded.run(plan, read.vectors, deadlineMs), late])
     answered.abort()
     // A function cannot be interrupted: it may have held up the timer as well.
     if (predictions === null || this.#clock.elapsed() - startedAt > deadlineMs) {
+      outcomes.late += entities
       throw new MillraceError('PREDICTION_LATE', { model: request.model, deadlineMs })
     }
+    for (const { outcome } of predictions) outcomes[outcome] += 1
+    for (const shadow of shadows) void this.#runShadow(shadow, request.entities, predictions)
     return {
       model: loaded.name,
-      asOf: instant,
-      predictions: predictions.map((one, row) => ({ ...one, asOf: asOf[row]! })),
-      prefix,
+      asOf: read.instant,
+      predictions: predictions.map((one, row) => ({ ...one, asOf: read.asOf[row]! })),
+      prefix: read.prefix,
     }
   }
 
-  /** For vectors that are read elsewhere. Throws `NAME_UNDECLARED` and `MODEL_MISFIT`. */
+  /** For vectors that are read elsewhere. Throws `NAME_UNDECLARED`, `MODEL_NOT_LIVE` and `MODEL_MISFIT`. */
   take(model: string, plan: Plan): TakenModel {
-    const loaded = this.#models.get(model)
-    if (loaded === undefined) throw undeclared('model', model, [...this.#models.keys()])
-    const fit = this.#fit(loaded.model, plan)
-    const ask = (vectors: readonly ReadVector[], deadlineMs: number): Promise<Prediction[]> =>
-      run(loaded, fit, vectors, deadlineMs)
+    const loaded = this.#answering(model)
+    const fit = this.#fit(loaded, plan, 1)
     return {
       name: loaded.name,
       plan: fit,
-      predict: (vectors, deadlineMs) => inTime(ask, vectors, { deadlineMs, clock: this.#clock }),
+      predict: async (vectors, deadlineMs) => {
+        const predictions = await inTime(loaded.run(fit, vectors, deadlineMs), vectors.length, {
+          deadlineMs,
+          clock: this.#clock,
+        })
+        const { outcomes } = this.counts.of(loaded.name, 'live')
+        for (const { outcome } of predictions) outcomes[outcome] += 1
+        return predictions
+      },
     }
   }
 
   async close(): Promise<void> {
-    for (const { runner } of this.#models.values()) await runner.close()
+    await this.#registered.close()
+    for (const one of this.#own.values()) await one.close()
   }
 
-  /** The plan that is served may have changed: what a model takes is looked up once in each. */
-  #fit(model: Model, plan: Plan): ModelPlan {
+  #answering(name: string): LoadedModel {
+    const own = this.#own.get(name)
+    if (own !== undefined) return own
+    if (this.#registered.has(name)) return this.#registered.answering(name)
+    throw undeclared('model', name, [...this.#own.keys(), ...this.#registered.names])
+  }
+
+  #fit(loaded: LoadedModel, plan: Plan, entities: number): ModelPlan {
     if (plan !== this.#plan) {
       this.#plan = plan
-      this.#fits.clear()
+      this.#registered.planChanged()
     }
-    let fit = this.#fits.get(model.name)
-    if (fit === undefined) {
-      fit = fitOrMisfit(model, plan)
-      this.#fits.set(model.name, fit)
+    try {
+      return loaded.fit(plan)
+    } catch (error) {
+      this.counts.of(loaded.name, 'live').outcomes.misfit += entities
+      throw error
     }
-    if (fit instanceof MillraceError) throw fit
-    return fit
+  }
+
+  /** The vectors of shadows, read before anything else has its turn, so that they are of the answer's own prefix. */
+  #readForShadows({ request, reader, live }: Shadowing): ShadowRun[] {
+    if (this.#own.has(request.model)) return []
+    return this.#registered.shadows(request.model).flatMap((shadow) => {
+      const { outcomes } = this.counts.of(shadow.name, 'shadow')
+      if (shadow.underWay >= shadowsUnderWayMax) {
+        outcomes.skipped += request.entities.length
+        return []
+      }
+      try {
+        const plan = shadow.fit(reader.plan)
+        const { instant } = live.read
+        const isSame = plan.target === live.plan.target
+        const read = isSame ? live.read : readVectors(plan.target, { ...request, asOf: instant }, reader)
+        return [{ shadow, plan, read }]
+      } catch (error) {
+        // A shadow may read other features, by other keys: what is served must not fail for it.
+        if (!(error instanceof MillraceError)) throw error
+        outcomes.misfit += request.entities.length
+        return []
+      }
+    })
+  }
+
+  async #runShadow(
+    { shadow, plan, read }: ShadowRun,
+    entities: readonly EntityKeys[],
+    served: readonly Prediction[],
+  ): Promise<void> {
+    // The answer goes out first: a run holds up the event loop.
+    await this.#clock.turn()
+    const counts = this.counts.of(shadow.name, 'shadow')
+    if (shadow.isClosing) {
+      counts.outcomes.skipped += entities.length
+      return
+    }
+    const predictions = await shadow.run(plan, read.vectors, deadlineMsDefault)
+    for (const [row, given] of predictions.entries()) {
+      counts.outcomes[given.outcome] += 1
+      countDifference(counts, given, served[row])
+    }
+    this.shadowListener({ model: shadow.name, asOf: read.instant, predictions, prefix: read.prefix, entities })
   }
 }
 
-function fitOrMisfit(model: Model, plan: Plan): ModelPlan | MillraceError {
-  try {
-    return compileModels([model], plan)[0]!
-  } catch (error) {
-    if (!(error instanceof MillraceError) || error.code !== 'DEFINITION') throw error
-    return new MillraceError('MODEL_MISFIT', { model: model.name, list: error.details['list']! }, { cause: error })
+type ReadRows = {
+  readonly vectors: readonly ReadVector[]
+  readonly asOf: readonly number[]
+  readonly instant: number | 'latest'
+  readonly prefix: Readonly<Record<string, readonly number[]>>
+}
+
+type Shadowing = {
+  readonly request: PredictionRequest
+  readonly reader: VectorReader
+  readonly live: { readonly plan: ModelPlan; readonly read: ReadRows }
+}
+
+type ShadowRun = { readonly shadow: LoadedModel; readonly plan: ModelPlan; readonly read: ReadRows }
+
+export function isOfRegistry({ from }: Model): boolean {
+  return typeof from === 'object' && from.type === 'registry'
+}
+
+function readVectors(target: string, request: PredictionRequest, reader: VectorReader): ReadRows {
+  const rows = reader.readRows(reader.prepare({ service: target }), request.entities, { ...request, full: true })
+  const width = rows.shape.names.length
+  // The rows are those of the next read too: copied before anything else has its turn.
+  const vectors = Array.from({ length: rows.size }, (_, row) => ({
+    values: rows.values.slice(row * width, (row + 1) * width),
+    status: rows.status.slice(row * width, (row + 1) * width),
+  }))
+  return { vectors, asOf: rows.asOf.slice(0, rows.size), instant: rows.instant, prefix: rows.prefix }
+}
+
+function countDifference({ differences }: VersionCounts, given: Prediction, served: Prediction | undefined): void {
+  if (given.outcome !== 'served' || served?.outcome !== 'served') return
+  for (const [name, value] of Object.entries(given.output)) {
+    const other = served.output[name]
+    if (!isComparable(value) || !isComparable(other)) continue
+    const difference = Math.abs(Number(value) - Number(other))
+    const sums = (differences[name] ??= { count: 0, sum: 0, max: 0 })
+    sums.count += 1
+    sums.sum += difference
+    sums.max = Math.max(sums.max, difference)
   }
+}
+
+function isComparable(value: OutputValue | undefined): value is number | boolean {
+  return typeof value === 'number' || typeof value === 'boolean'
 }
 
 async function inTime(
-  ask: (vectors: readonly ReadVector[], deadlineMs: number) => Promise<Prediction[]>,
-  vectors: readonly ReadVector[],
+  asked: Promise<Prediction[]>,
+  size: number,
   { deadlineMs, clock }: { readonly deadlineMs: number; readonly clock: Clock },
 ): Promise<Prediction[]> {
   const startedAt = clock.elapsed()
   const answered = new AbortController()
   const late = clock.sleep(deadlineMs, answered.signal).then(() => null)
-  const predictions = await Promise.race([ask(vectors, deadlineMs), late])
+  const predictions = await Promise.race([asked, late])
   answered.abort()
   if (predictions !== null && clock.elapsed() - startedAt <= deadlineMs) return predictions
   const detail = `there was nothing within ${deadlineMs} ms`
-  return vectors.map(() => ({ outcome: 'failed', reason: 'LATE', detail, inputs: {} }))
-}
-
-async function run(
-  loaded: LoadedModel,
-  plan: ModelPlan,
-  vectors: readonly ReadVector[],
-  deadlineMs: number,
-): Promise<Prediction[]> {
-  loaded.underWay += 1
-  try {
-    return await predict(plan, loaded.runner, vectors, deadlineMs)
-  } finally {
-    loaded.underWay -= 1
-  }
-}
-
-async function openRunner(plan: ModelPlan, clock: Clock): Promise<ModelRunner> {
-  const { from } = plan
-  if (typeof from === 'function') return makeFunctionRunner(plan)
-  if (from.type === 'remote') return await openRemote(plan, from, clock)
-  let file: Uint8Array
-  try {
-    file = await readStart(from.file, from.bytesMax + 1)
-  } catch (error) {
-    const details = { model: plan.name, file: String(from.file), detail: messageOf(error) }
-    throw new MillraceError('MODEL_UNREADABLE', details, { cause: error })
-  }
-  return await openOnnxRunner(plan, file, await loadOnnxRuntime())
-}
-
-async function openRemote(plan: ModelPlan, { fallback }: RemotePlan, clock: Clock): Promise<ModelRunner> {
-  const runner = await openRemoteRunner(plan, { clock, environment: process.env })
-  if (fallback === null) return runner
-  try {
-    const instead =
-      typeof fallback !== 'function' && fallback.type === 'output'
-        ? makeOutputRunner(plan, fallback.output)
-        : await openRunner({ ...plan, from: fallback }, clock)
-    return makeFallbackRunner(plan, runner, instead)
-  } catch (error) {
-    await runner.close()
-    throw error
-  }
-}
-
-/** At most so many bytes: of a file that is too large no more is needed to see that. */
-async function readStart(file: string | URL, bytesMax: number): Promise<Uint8Array> {
-  const handle = await open(file)
-  try {
-    const { size } = await handle.stat()
-    const bytes = Buffer.alloc(Math.min(size, bytesMax))
-    let at = 0
-    while (at < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, at, bytes.length - at, at)
-      if (bytesRead === 0) break
-      at += bytesRead
-    }
-    return bytes.subarray(0, at)
-  } finally {
-    await handle.close()
-  }
+  return Array.from({ length: size }, () => ({ outcome: 'failed', reason: 'LATE', detail, inputs: {} }))
 }
 
 function checkDeadline(deadlineMs: number = deadlineMsDefault): number {

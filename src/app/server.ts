@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { type FaultCode, MillraceError, messageOf } from '../base/faults.ts'
+import { MillraceError, messageOf } from '../base/faults.ts'
 import type { HistogramHandle } from '../monitor/metric-families.ts'
 import type { Metrics } from '../monitor/metrics.ts'
 import type { HttpService, ReadRequest } from '../serve/http-service.ts'
@@ -36,6 +36,12 @@ export async function startServer({ mill, host, port, clock, metrics: given, log
   const { makeHttpServer, makeMetrics } = await importServer()
   const metrics = given ?? makeMetrics()
   metrics.collectWith(makeCollector(mill, metrics))
+  mill.registered.listener = (event) => {
+    if (event.kind !== 'failed') return
+    const { model, version, fault: error } = event
+    const code = error instanceof MillraceError ? error.code : 'INTERNAL'
+    logger?.error({ requestId: 'any', code, model, error }, `version ${version} of model ${model} does not go live`)
+  }
   const service = timed(
     makeHttpService(mill, () => metrics.render(), makeModelLog(clock, logger)),
     clock,
@@ -101,27 +107,14 @@ function timed(service: HttpService, clock: Clock, metrics: Metrics): HttpServic
       return response
     },
     predict: async (request) => {
-      const { model, entities } = request
+      const { model } = request
       const startedAt = clock.elapsed()
-      try {
-        const response = await service.predict(request)
-        for (const { outcome } of response.predictions) metrics.predictions.of({ model, outcome }).add()
-        metrics.predictionSeconds.of({ model }).observe((clock.elapsed() - startedAt) / 1_000)
-        return response
-      } catch (error) {
-        // Only of these codes is the model known: any other name must not become a label.
-        const outcome = error instanceof MillraceError ? predictionFaults[error.code as FaultCode] : undefined
-        if (outcome !== undefined) metrics.predictions.of({ model, outcome }).add(entities.length)
-        throw error
-      }
+      const response = await service.predict(request)
+      // Only of an answer is the model known: any other name must not become a label.
+      metrics.predictionSeconds.of({ model }).observe((clock.elapsed() - startedAt) / 1_000)
+      return response
     },
   }
-}
-
-const predictionFaults: Partial<Record<FaultCode, string>> = {
-  PREDICTION_LATE: 'late',
-  MODEL_BUSY: 'busy',
-  MODEL_MISFIT: 'misfit',
 }
 
 /** Brings what the engine and the log count into the metrics, whenever they are asked for. */
@@ -162,5 +155,20 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
     }
     metrics.scoresWaiting.of({}).set(mill.scoresWaiting)
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
+    collectModels(mill, metrics)
   }
+}
+
+function collectModels(mill: Mill, metrics: Metrics): void {
+  for (const { model, version, stage, outcomes, differences } of mill.predictionCounts) {
+    for (const [outcome, total] of Object.entries(outcomes)) {
+      if (total > 0) metrics.predictions.of({ model, version, stage, outcome }).setTotal(total)
+    }
+    for (const [output, { sum, count }] of Object.entries(differences)) {
+      metrics.shadowDifferenceSum.of({ model, version, output }).set(sum)
+      metrics.shadowDifferenceCount.of({ model, version, output }).setTotal(count)
+    }
+  }
+  metrics.modelSwitches.of({}).setTotal(mill.registered.counts.switches)
+  metrics.modelLoadFailures.of({}).setTotal(mill.registered.counts.failures)
 }

@@ -11,7 +11,8 @@ export interface Model<
 > {
   readonly type: 'model'
   readonly name: Name
-  readonly version: number
+  /** Null: the registry numbers its versions. */
+  readonly version: number | null
   readonly input: Input
   /** The features it takes, in order; null: all of the input's, in its order. */
   readonly inputs: readonly string[] | null
@@ -23,7 +24,7 @@ export interface Model<
 }
 
 /** Where the answers of a model come from. */
-export type ModelSource = ModelFunction | OnnxFile | RemoteModel
+export type ModelSource = ModelFunction | OnnxFile | RemoteModel | RegistryModel
 
 /** What a model reads: all features of a service, or of a view by itself. */
 export type ModelInput = FeatureService | FeatureView
@@ -41,6 +42,13 @@ export type OnnxFile = {
   /** What the file has to be; null: whatever lies there. */
   readonly sha256: string | null
   /** Output of the model → where the graph gives it. Those left out are tensors of one column, of the same name. */
+  readonly outputs: Readonly<Record<string, OnnxOutput>>
+  readonly bytesMax: number
+}
+
+/** A model whose versions lie in the registry: which of them answers is decided there. Made by `registry`. */
+export type RegistryModel = {
+  readonly type: 'registry'
   readonly outputs: Readonly<Record<string, OnnxOutput>>
   readonly bytesMax: number
 }
@@ -70,7 +78,9 @@ export type RemoteModel = {
 }
 
 /** Outputs that are always the same, or another source of the same inputs and outputs. */
-export type Fallback = { readonly type: 'output'; readonly output: Readonly<Record<string, unknown>> } | ModelSource
+export type Fallback =
+  | { readonly type: 'output'; readonly output: Readonly<Record<string, unknown>> }
+  | Exclude<ModelSource, RegistryModel>
 
 /** A column of an output tensor of a graph: `{ tensor: 'probabilities', column: 1 }`. */
 export type OnnxOutput = { readonly tensor: string; readonly column?: number }

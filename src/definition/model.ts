@@ -1,5 +1,13 @@
 import type { Fields, FieldValue } from '../schema/field.ts'
-import type { Model, ModelInput, ModelOutput, OnnxFile, OnnxOutput, RemoteModel } from './declared-model.ts'
+import type {
+  Model,
+  ModelInput,
+  ModelOutput,
+  OnnxFile,
+  OnnxOutput,
+  RegistryModel,
+  RemoteModel,
+} from './declared-model.ts'
 import type { Infer } from './infer.ts'
 import type { Stream } from './stream.ts'
 
@@ -23,13 +31,20 @@ export type ModelVector<Input, Missing> = Missing extends 'pass'
 type OutputRow<Output extends Fields> = { readonly [K in keyof Output]: FieldValue<Output[K]> }
 
 export interface ModelOptions<Input extends ModelInput, Output extends ModelOutput, Missing> {
-  /** A whole number from 1 on, raised by the author with every change of the model. In every answer. */
-  readonly version: number
+  /**
+   * A whole number from 1 on, raised by the author with every change of the model. In every answer. Left out where the
+   * model comes from the registry, which numbers its versions.
+   */
+  readonly version?: number
   readonly input: Input
   /** Not for functions: the features that are its columns, in order. Default: all of the input, in its order. */
   readonly inputs?: readonly NoInfer<keyof Infer<Input> & string>[]
-  /** A function of one vector, synchronous; an ONNX file; or a model that another process runs. */
-  readonly from: ((vector: ModelVector<Input, NoInfer<Missing>>) => OutputRow<NoInfer<Output>>) | OnnxFile | RemoteModel
+  /** A function of one vector, synchronous; an ONNX file; a model that another process runs; or the registry's live one. */
+  readonly from:
+    | ((vector: ModelVector<Input, NoInfer<Missing>>) => OutputRow<NoInfer<Output>>)
+    | OnnxFile
+    | RemoteModel
+    | RegistryModel
   readonly output: Output
   readonly missing?: Missing
   /**
@@ -50,7 +65,7 @@ export function model<
   return Object.freeze({
     type: 'model',
     name,
-    version: options.version,
+    version: options.version ?? null,
     input: options.input,
     inputs: options.inputs === undefined ? null : Object.freeze([...options.inputs]),
     from: options.from as Model['from'],
@@ -69,6 +84,8 @@ export interface OnnxOptions {
   readonly bytesMax?: number
 }
 
+const bytesMaxDefault = 64 * 1024 * 1024
+
 /** An ONNX file: `onnx('fraud.onnx')`, or beside the module `onnx(new URL('fraud.onnx', import.meta.url))`. */
 export function onnx(file: string | URL, options: OnnxOptions = {}): OnnxFile {
   return Object.freeze({
@@ -76,6 +93,18 @@ export function onnx(file: string | URL, options: OnnxOptions = {}): OnnxFile {
     file,
     sha256: options.sha256 ?? null,
     outputs: Object.freeze({ ...options.outputs }),
-    bytesMax: options.bytesMax ?? 64 * 1024 * 1024,
+    bytesMax: options.bytesMax ?? bytesMaxDefault,
+  })
+}
+
+/**
+ * Versions that are pushed to the registry with `millrace model push`; the live one answers, and a process follows when
+ * another goes live: `from: registry()`.
+ */
+export function registry(options: Omit<OnnxOptions, 'sha256'> = {}): RegistryModel {
+  return Object.freeze({
+    type: 'registry',
+    outputs: Object.freeze({ ...options.outputs }),
+    bytesMax: options.bytesMax ?? bytesMaxDefault,
   })
 }

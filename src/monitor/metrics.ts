@@ -32,12 +32,20 @@ export type Metrics = {
   readonly logEndOffset: Family<'topic' | 'partition', GaugeHandle>
   /** `route`: as it is declared, with the names of its parameters in place of their values. */
   readonly httpRequest: Family<'route' | 'status', HistogramHandle>
-  /** `outcome`: served, refused or failed, by entity; or late, busy or misfit, by entity of a request without answer. */
-  readonly predictions: Family<'model' | 'outcome', CounterHandle>
+  /**
+   * `outcome`: served, refused or failed, by entity; or late, busy, misfit or skipped, by entity of a request without
+   * answer. `stage`: live, or shadow.
+   */
+  readonly predictions: Family<'model' | 'version' | 'stage' | 'outcome', CounterHandle>
   /** `topic`: of the answers to requests that came through the log; `outcome`: served, refused or failed. */
   readonly answers: Family<'topic' | 'outcome', CounterHandle>
   /** Folded, and not scored yet. */
   readonly scoresWaiting: Family<never, GaugeHandle>
+  /** Of a shadow's outputs from those served. Their mean: the sum by the count. */
+  readonly shadowDifferenceSum: Family<'model' | 'version' | 'output', GaugeHandle>
+  readonly shadowDifferenceCount: Family<'model' | 'version' | 'output', CounterHandle>
+  readonly modelSwitches: Family<never, CounterHandle>
+  readonly modelLoadFailures: Family<never, CounterHandle>
   readonly predictionSeconds: Family<'model', HistogramHandle>
   readonly stateKeys: Family<'view', GaugeHandle>
   readonly stateBytes: Family<'view', GaugeHandle>
@@ -180,8 +188,28 @@ function makePredictionMetrics(families: MetricFamilies) {
     }),
     predictions: families.counter({
       name: 'millrace_predictions_total',
-      help: 'Entities that a prediction was asked for, by what came of it.',
-      labels: ['model', 'outcome'],
+      help: 'Entities that a prediction was asked for, by version, stage and what came of it.',
+      labels: ['model', 'version', 'stage', 'outcome'],
+    }),
+    shadowDifferenceSum: families.gauge({
+      name: 'millrace_shadow_difference_sum',
+      help: 'Absolute differences of the outputs of a shadow from those served, added up.',
+      labels: ['model', 'version', 'output'],
+    }),
+    shadowDifferenceCount: families.counter({
+      name: 'millrace_shadow_difference_count',
+      help: 'Outputs of a shadow that were compared with those served.',
+      labels: ['model', 'version', 'output'],
+    }),
+    modelSwitches: families.counter({
+      name: 'millrace_model_switches_total',
+      help: 'Times that another version of a model of the registry took over here.',
+      labels: [],
+    }),
+    modelLoadFailures: families.counter({
+      name: 'millrace_model_load_failures_total',
+      help: 'Versions of models that could not go live or be a shadow here.',
+      labels: [],
     }),
     predictionSeconds: families.histogram({
       name: 'millrace_prediction_seconds',

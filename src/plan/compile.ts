@@ -20,6 +20,8 @@ import {
   deadLetterTopic,
   featureEventsPrefix,
   lateTopic,
+  modelArtefactsTopic,
+  modelRegistryTopic,
   registryTopic,
   replaysTopic,
   writerSchemasTopic,
@@ -119,6 +121,16 @@ function describable(found: Gathered): Readonly<Record<string, unknown>> {
 
 const fieldCountMax = 1_000
 
+/** What the engine and its operators write for themselves. */
+const ownTopics = [
+  registryTopic,
+  forgottenTopic,
+  replaysTopic,
+  writerSchemasTopic,
+  modelRegistryTopic,
+  modelArtefactsTopic,
+]
+
 function checkStream(stream: Stream, faults: FaultList): void {
   const path = stream.name
   checkName(path, 'stream', stream.name, faults)
@@ -130,7 +142,7 @@ function checkStream(stream: Stream, faults: FaultList): void {
       'another topic: a stream must not feed itself',
     )
   }
-  if ([registryTopic, forgottenTopic, replaysTopic, writerSchemasTopic].includes(stream.topic)) {
+  if (ownTopics.includes(stream.topic)) {
     faults.add(`${path}.topic`, `"${stream.topic}" is a topic of the engine's own`, 'another topic')
   }
   if (stream.topic.startsWith(featureEventsPrefix)) {

@@ -12,6 +12,7 @@ import type { FeaturePlan, Plan } from './plan.ts'
 /** A model that was checked against a plan: what it reads there, and what it has to give. */
 export type ModelPlan = {
   readonly name: string
+  /** 0: that of the registry, and this is only its declaration. */
   readonly version: number
   /** The service or view whose vectors it takes. */
   readonly target: string
@@ -44,6 +45,8 @@ export type ModelOutputPlan = {
   readonly nullable: boolean
 }
 
+const sourceTypes = ['onnx', 'remote', 'registry']
+
 const outputKinds = ['float', 'int', 'boolean', 'string']
 
 /**
@@ -67,19 +70,18 @@ export function compileModels(models: readonly Model[], plan: Plan): ModelPlan[]
 function compileModel(model: Model, plan: Plan, faults: FaultList): ModelPlan {
   const { name, version, from } = model
   checkName(name, 'model', name, faults)
-  if (!Number.isSafeInteger(version) || version < 1) {
-    faults.add(`${name}.version`, `it is ${String(version)}`, 'a whole number from 1 on')
-  }
-  if (typeof from !== 'function' && from?.type !== 'onnx' && from?.type !== 'remote') {
-    faults.add(`${name}.from`, `it is ${typeof from}`, 'a function, onnx(file), openInference(…) or mlflowScoring(…)')
+  checkVersion(model, faults)
+  if (typeof from !== 'function' && !sourceTypes.includes(from?.type)) {
+    const allowed = 'a function, onnx(file), openInference(…), mlflowScoring(…) or registry()'
+    faults.add(`${name}.from`, `it is ${typeof from}`, allowed)
   }
   if (typeof from === 'object' && from?.type === 'remote')
     checkRemote(`${name}.from`, from, { output: model.output, faults })
   return {
     name,
-    version,
+    version: version ?? 0,
     target: model.input.name,
-    inputs: compileInputs(model, plan, faults),
+    inputs: placeInputs({ ...model, target: model.input.name, inputs: declareInputs(model, faults) }, plan, faults),
     outputs: compileOutputs(model, faults),
     passes: model.missing === 'pass',
     score: compileScore(model, plan, faults),
@@ -87,35 +89,70 @@ function compileModel(model: Model, plan: Plan, faults: FaultList): ModelPlan {
   }
 }
 
-function compileInputs(model: Model, plan: Plan, faults: FaultList): ModelInputPlan[] {
-  const path = `${model.name}.input`
-  const isKnown = [...plan.services, ...plan.views].some(({ name }) => name === model.input.name)
-  if (!isKnown) {
-    const declared = [...plan.services, ...plan.views].map(({ name }) => name)
-    faults.unknown(path, 'feature service or view', { name: model.input.name, declared })
-    return []
+function checkVersion({ name, version, from, score }: Model, faults: FaultList): void {
+  const path = `${name}.version`
+  if (typeof from === 'object' && from?.type === 'registry') {
+    if (score !== null)
+      faults.add(
+        `${name}.score`,
+        'the model is from registry()',
+        'leave it out: events are scored by models of a module',
+      )
+    if (version !== null)
+      faults.add(path, `it is ${String(version)}`, 'leave it out: the registry numbers its versions')
+  } else if (version === null || !Number.isSafeInteger(version) || version < 1) {
+    faults.add(path, version === null ? 'it is missing' : `it is ${String(version)}`, 'a whole number from 1 on')
   }
+}
+
+/** A feature that a model takes, as it was when the model was declared. */
+export type DeclaredInput = { readonly name: string; readonly type: string; readonly text: string }
+
+/** What a model declares of its inputs: the features it takes, in its order. Throws `DEFINITION` for those of the input itself. */
+export function declareInputs(model: Model, faults: FaultList): DeclaredInput[] {
   const declared = featuresOf(compile([model.input]), model.input.name)
-  const served = featuresOf(plan, model.input.name)
-  const places = new Map(served.map(({ name }, place) => [name, place]))
   const defaults = typeof model.missing === 'object' ? model.missing.default : {}
   for (const name of Object.keys(defaults)) {
     if (declared.some((one) => one.name === name)) continue
     faults.unknown(`${model.name}.missing.default`, 'feature', { name, declared: declared.map((one) => one.name) })
   }
-  return inputNames(model, declared, faults).flatMap((name) => {
-    const feature = declared.find((one) => one.name === name)!
+  return inputNames(model, declared, faults).map((name) => {
+    const { type, text } = declared.find((one) => one.name === name)!
+    return { name, type: nameOfType(type), text }
+  })
+}
+
+export type InputsToPlace = Pick<Model, 'name' | 'missing' | 'from'> & {
+  readonly target: string
+  readonly inputs: readonly DeclaredInput[]
+}
+
+/** Where a plan has the inputs of a model, if they are what they were when it was declared. */
+export function placeInputs(model: InputsToPlace, plan: Plan, faults: FaultList): ModelInputPlan[] {
+  const { target, missing, from } = model
+  const path = `${model.name}.input`
+  const isKnown = [...plan.services, ...plan.views].some(({ name }) => name === target)
+  if (!isKnown) {
+    const declared = [...plan.services, ...plan.views].map(({ name }) => name)
+    faults.unknown(path, 'feature service or view', { name: target, declared })
+    return []
+  }
+  const served = featuresOf(plan, target)
+  const places = new Map(served.map(({ name }, place) => [name, place]))
+  const defaults = typeof missing === 'object' ? missing.default : {}
+  return model.inputs.flatMap((feature) => {
+    const { name } = feature
     const place = places.get(name)
     if (place === undefined) {
       faults.unknown(path, 'feature', { name, declared: [...places.keys()] })
       return []
     }
     const { type, text } = served[place]!
-    if (nameOfType(type) !== nameOfType(feature.type) || text !== feature.text) {
-      const was = `${nameOfType(feature.type)}, ${feature.text}`
+    if (nameOfType(type) !== feature.type || text !== feature.text) {
+      const was = `${feature.type}, ${feature.text}`
       faults.add(path, `feature "${name}" is ${nameOfType(type)}, ${text}`, `the model was declared on ${was}`)
     }
-    if (typeof model.from !== 'function' && !isTensorType(type)) {
+    if (typeof from !== 'function' && !isTensorType(type)) {
       faults.add(
         `${path}.${name}`,
         `it is ${nameOfType(type)}`,
@@ -176,7 +213,7 @@ function inputNames({ name, inputs, from }: Model, declared: readonly FeaturePla
   return inputs.filter((input) => all.includes(input))
 }
 
-function compileOutputs({ name, output, from }: Model, faults: FaultList): ModelOutputPlan[] {
+export function compileOutputs({ name, output, from }: Model, faults: FaultList): ModelOutputPlan[] {
   const path = `${name}.output`
   const entries = Object.entries(output)
   if (entries.length === 0) faults.add(path, 'there is none', 'at least one')

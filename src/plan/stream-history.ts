@@ -4,7 +4,14 @@ import { checkTopic } from './check-names.ts'
 import type { FaultList } from './faults.ts'
 import type { HistoryPlan } from './plan.ts'
 import { forgottenTopic } from './forgotten.ts'
-import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic } from './topics.ts'
+import {
+  deadLetterTopic,
+  featureEventsPrefix,
+  lateTopic,
+  modelArtefactsTopic,
+  modelRegistryTopic,
+  registryTopic,
+} from './topics.ts'
 
 /** What the offsets of a history's topic are called in a prefix, beside those of the stream. No stream has this name. */
 export function historyPrefixName(stream: string): string {
@@ -41,7 +48,14 @@ function checkInstant(path: string, text: string, faults: FaultList): number | n
 /** Files go to a topic of their own: nothing else may write there, and no other stream may read from it. */
 export function checkHistoryTopics(streams: readonly Stream[], faults: FaultList): void {
   const taken = new Map(streams.map(({ name, topic }) => [topic, `stream "${name}" reads`]))
-  for (const output of [deadLetterTopic, lateTopic, registryTopic, forgottenTopic])
+  for (const output of [
+    deadLetterTopic,
+    lateTopic,
+    registryTopic,
+    modelRegistryTopic,
+    modelArtefactsTopic,
+    forgottenTopic,
+  ])
     taken.set(output, 'the engine writes to')
   for (const { name, topic: live, history } of streams) {
     if (history === undefined) continue

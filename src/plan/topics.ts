@@ -41,3 +41,9 @@ export const modelInputTopic = 'model-input'
 
 /** What the numbers mean that records of other topics name their writers' Avro schemas by. One partition. */
 export const writerSchemasTopic = 'writer-schemas'
+
+/** Where it lies which versions of models there are, and which of them is live. */
+export const modelRegistryTopic = 'model-registry'
+
+/** Their artefacts, in pieces that fit into records. */
+export const modelArtefactsTopic = 'model-artefacts'

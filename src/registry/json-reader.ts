@@ -75,6 +75,12 @@ export function readName(place: Place): string {
     : refuseValue(place, 'a name: letters, digits and _, at most 128, no digit first')
 }
 
+/** A SHA-256, as hex. */
+export function readHash(place: Place): string {
+  const text = readText(place)
+  return /^[0-9a-f]{64}$/.test(text) ? text : refuseValue(place, 'a hash of 64 hex digits')
+}
+
 /** What each item is named may be there once: two would become one. */
 export function refuseTwice(places: readonly Place[], names: readonly string[]): void {
   const seen = new Set<string>()

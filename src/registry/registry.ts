@@ -1,9 +1,10 @@
 import { assert } from '../base/assert.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Definition } from '../definition/definition.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, LogRecord } from '../log/log.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { registryTopic } from '../plan/topics.ts'
+import { ChangeLog } from './change-log.ts'
 import { definitionsFromJson, definitionsToJson } from './definitions-json.ts'
 import { type Compiled, type Difference, differenceBetween, differenceLines } from './difference.ts'
 import { decodeVersion, encodeVersion, type Version } from './version-record.ts'
@@ -25,8 +26,6 @@ export type Proposal = Compiled & {
   readonly note: string | null
 }
 
-const readBytesMax = 4 * 1024 * 1024
-
 /**
  * The versions of the definitions: a topic of one partition, read from its start. A record counts if the version it was
  * planned against is the last one that counts before it, and does not exist otherwise. So the order of the log decides
@@ -34,17 +33,15 @@ const readBytesMax = 4 * 1024 * 1024
  * appended, that theirs does not count.
  */
 export class Registry {
-  readonly #log: Log
+  readonly #changes: ChangeLog
   readonly #compile: RegistryOptions['compile']
   readonly #versions: Version[] = []
   /** Where each version lies, in the order of `#versions`. */
   readonly #offsets: number[] = []
   readonly #compiled = new Map<number, Compiled>()
-  #next = 0
-  #reading: Promise<void> = Promise.resolve()
 
   private constructor({ log, compile }: RegistryOptions) {
-    this.#log = log
+    this.#changes = new ChangeLog({ log, topic: registryTopic, take: (record) => this.#take(record) })
     this.#compile = compile
   }
 
@@ -115,13 +112,10 @@ export class Registry {
   async append({ definitions, plan, kind, expected, at, note }: Proposal): Promise<Version> {
     await this.refresh()
     this.expect(expected)
-    await this.#log.createTopic(registryTopic, { partitions: 1 })
     const data = definitionsToJson(definitions)
     const version = { number: expected + 1, previous: expected, kind, plan: plan.hash, definitions: data, at, note }
-    const timestampMs = Date.parse(at)
-    const record = { key: null, value: encodeVersion(version), timestampMs }
-    const offset = await this.#log.append(registryTopic, 0, [record])
-    await this.refresh()
+    const record = { key: null, value: encodeVersion(version), timestampMs: Date.parse(at) }
+    const offset = await this.#changes.append(record)
     const won = this.#offsets.indexOf(offset)
     if (won < 0) throw this.#conflict(expected)
     this.#compiled.set(version.number, { definitions, plan })
@@ -130,36 +124,19 @@ export class Registry {
 
   /** Reads what was appended since, by whomever. */
   async refresh(): Promise<void> {
-    // One after the other: each record is taken once, in order. A fault stays for all who come after.
-    this.#reading = this.#reading.then(() => this.#read())
-    await this.#reading
+    await this.#changes.refresh()
   }
 
-  async #read(): Promise<void> {
-    if (!this.#log.topics().some(({ topic }) => topic === registryTopic)) return
-    await this.#log.refresh(registryTopic)
-    const start = this.#log.start(registryTopic, 0)
-    if (start > 0) {
-      const place = `${registryTopic}/0@0`
-      throw new MillraceError('REGISTRY_CORRUPT', { place, detail: `the log begins at ${start}` })
+  #take(record: LogRecord): void {
+    const version = decodeVersion(record)
+    if (version.previous > this.number) {
+      const place = `${registryTopic}/0@${record.offset}`
+      const detail = `it follows version ${version.previous}, and the last one before it is ${this.number}`
+      throw new MillraceError('REGISTRY_CORRUPT', { place, detail })
     }
-    while (this.#next < this.#log.end(registryTopic, 0)) {
-      const { records, next } = await this.#log.read(registryTopic, 0, this.#next, readBytesMax)
-      for (const record of records) {
-        const version = decodeVersion(record)
-        if (version.previous > this.number) {
-          const place = `${registryTopic}/0@${record.offset}`
-          const detail = `it follows version ${version.previous}, and the last one before it is ${this.number}`
-          throw new MillraceError('REGISTRY_CORRUPT', { place, detail })
-        }
-        if (version.previous === this.number) {
-          this.#versions.push(version)
-          this.#offsets.push(record.offset)
-        }
-        this.#next = record.offset + 1
-      }
-      this.#next = next
-    }
+    if (version.previous !== this.number) return
+    this.#versions.push(version)
+    this.#offsets.push(record.offset)
   }
 
   #conflict(expected: number): MillraceError {

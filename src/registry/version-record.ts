@@ -2,7 +2,7 @@ import { MillraceError, messageOf } from '../base/faults.ts'
 import type { LogRecord } from '../log/log.ts'
 import { registryTopic } from '../plan/topics.ts'
 import { type DefinitionsJson, definitionsFromJson } from './definitions-json.ts'
-import { orNull, readNumber, readObject, readOneOf, readText, refuseValue } from './json-reader.ts'
+import { orNull, readHash, readNumber, readObject, readOneOf, readText, refuseValue } from './json-reader.ts'
 
 /** Definitions that were applied, as they lie in the registry. */
 export type Version = {
@@ -59,8 +59,7 @@ function readVersion(data: unknown): Version {
   if (readNumber(found.version) !== recordVersion) refuseValue(found.version, String(recordVersion))
   if (!Number.isSafeInteger(previous) || previous < 0) refuseValue(found.previous, 'the number of a version, or 0')
   if (number !== previous + 1) refuseValue(found.number, `${previous + 1}, one more than "previous"`)
-  const plan = readText(found.plan)
-  if (!/^[0-9a-f]{64}$/.test(plan)) refuseValue(found.plan, 'a hash of 64 hex digits')
+  const plan = readHash(found.plan)
   const at = readText(found.at)
   if (Number.isNaN(Date.parse(at))) refuseValue(found.at, 'an instant')
   definitionsFromJson(found.definitions.value)

@@ -145,7 +145,9 @@ test('an ONNX file scores over HTTP, at the prefix and instant of the features, 
           ['broken', 'failed', 1],
         ]) {
           assert.ok(
-            metrics.includes(`millrace_predictions_total{model="${name}",outcome="${outcome}"} ${count}`),
+            metrics.includes(
+              `millrace_predictions_total{model="${name}",version="3",stage="live",outcome="${outcome}"} ${count}`,
+            ),
             metrics,
           )
         }

@@ -9,7 +9,14 @@ import { SparseIndex } from '../../log/embedded/sparse-index.ts'
 import { partitionFolder, readLogId, readTopicFiles, topicFolder } from '../../log/embedded/topic-file.ts'
 import type { TopicDescription } from '../../log/log.ts'
 import { forgottenTopic } from '../../plan/forgotten.ts'
-import { deadLetterTopic, featureEventsPrefix, lateTopic, registryTopic, replaysTopic } from '../../plan/topics.ts'
+import {
+  deadLetterTopic,
+  featureEventsPrefix,
+  lateTopic,
+  modelRegistryTopic,
+  registryTopic,
+  replaysTopic,
+} from '../../plan/topics.ts'
 import type { FolderDraft } from './backup-writer.ts'
 
 export type CopiedLog = { readonly id: string; readonly ends: Readonly<Record<string, readonly number[]>> }
@@ -49,10 +56,10 @@ export async function copyLog(
   return { id, ends: Object.fromEntries(ends) }
 }
 
-/** Topics that the engine and its operators write, with places of source topics in them. */
+/** Topics that the engine and its operators write, with places of other topics in them. */
 function isDerived({ topic }: TopicDescription): boolean {
   return (
-    [deadLetterTopic, lateTopic, registryTopic, replaysTopic, forgottenTopic].includes(topic) ||
+    [deadLetterTopic, lateTopic, registryTopic, modelRegistryTopic, replaysTopic, forgottenTopic].includes(topic) ||
     topic.startsWith(featureEventsPrefix)
   )
 }
