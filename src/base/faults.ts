@@ -2,6 +2,7 @@ import { schemaFaults } from './schema-faults.ts'
 
 import { clusterFaults } from './cluster-faults.ts'
 import type { Fault } from './fault.ts'
+import { modelFaults } from './model-faults.ts'
 
 /**
  * Every fault this package can raise: who can mend it, whether a retry may help, what happened and what to do next.
@@ -280,48 +281,6 @@ export const faults = {
     message: 'a model scores events, and the process is to do a part of the work only',
     hint: 'A vector right after an event needs all views in one process: leave out the option `cluster`, or `score` of the model.',
   },
-  MODEL_NOT_LIVE: {
-    kind: 'external',
-    retry: 'backoff',
-    message: 'no version of model {model} was live here{detail}',
-    hint: '`millrace model list` shows its versions; `millrace model promote {model} VERSION` makes one live.',
-  },
-  MODEL_ARTEFACT_CORRUPT: {
-    kind: 'external',
-    retry: 'never',
-    message: 'the artefact {hash} in the log is damaged: {detail}',
-    hint: 'What is live stays live. Push the artefact again as a new version, or restore the log from a backup.',
-  },
-  MODEL_GOLDEN_FAILED: {
-    kind: 'user',
-    retry: 'never',
-    message: 'version {version} of model {model} does not give what its golden samples say: {detail}',
-    hint: 'It does not go live. Mend the samples, or the model: the samples have to be what the model gave where it was trained.',
-  },
-  MODEL_VERSION_UNKNOWN: {
-    kind: 'user',
-    retry: 'never',
-    message: 'model {model} has no version {version}',
-    hint: 'It has {versions}. `millrace model list` shows them.',
-  },
-  MODEL_CONFLICT: {
-    kind: 'user',
-    retry: 'never',
-    message: 'model {model} was changed since its change {expected}\n{list}',
-    hint: 'Nothing was done. The lines say what changed meanwhile; if it is still right, do it again: the last change is {number}.',
-  },
-  MODEL_CHANGE_REFUSED: {
-    kind: 'user',
-    retry: 'never',
-    message: 'model {model} cannot be changed ({what}): {detail}',
-    hint: '`millrace model list {model}` shows its versions and their stages.',
-  },
-  MODELS_TOO_LARGE: {
-    kind: 'user',
-    retry: 'never',
-    message: 'version {version} of model {model} has {bytes} bytes, and what is loaded has {loaded} of {limit}',
-    hint: 'It does not go live. Retire shadows that are not needed, or give the process more (in the library: modelBytesMax).',
-  },
   MODEL_BUSY: {
     kind: 'external',
     retry: 'backoff',
@@ -594,6 +553,7 @@ export const faults = {
     message: '{file} row {row}: column "{column}" is {came}',
     hint: 'Give {allowed} in every row.',
   },
+  ...modelFaults,
   ...clusterFaults,
 } as const satisfies Record<string, Fault>
 

@@ -163,7 +163,10 @@ test('requests under way keep their version, and none fails, while versions chan
         isDone = true
         await asking
         assert.equal(mill.registered.counts.switches, 40)
-        assert.deepEqual([...seen].toSorted((a, b) => a - b), [1, 2, 3])
+        assert.deepEqual(
+          [...seen].toSorted((a, b) => a - b),
+          [1, 2, 3],
+        )
         assert.ok(asked > 40, `${asked} requests`)
       },
       { folder },

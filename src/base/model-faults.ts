@@ -1,0 +1,47 @@
+import type { Fault } from './fault.ts'
+
+/** Of versions of models in the registry. Part of the catalogue in `faults.ts`. */
+export const modelFaults = {
+  MODEL_NOT_LIVE: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'no version of model {model} was live here{detail}',
+    hint: '`millrace model list` shows its versions; `millrace model promote {model} VERSION` makes one live.',
+  },
+  MODEL_ARTEFACT_CORRUPT: {
+    kind: 'external',
+    retry: 'never',
+    message: 'the artefact {hash} in the log is damaged: {detail}',
+    hint: 'What is live stays live. Push the artefact again as a new version, or restore the log from a backup.',
+  },
+  MODEL_GOLDEN_FAILED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'version {version} of model {model} does not give what its golden samples say: {detail}',
+    hint: 'It does not go live. Mend the samples, or the model: the samples have to be what the model gave where it was trained.',
+  },
+  MODEL_VERSION_UNKNOWN: {
+    kind: 'user',
+    retry: 'never',
+    message: 'model {model} has no version {version}',
+    hint: 'It has {versions}. `millrace model list` shows them.',
+  },
+  MODEL_CONFLICT: {
+    kind: 'user',
+    retry: 'never',
+    message: 'model {model} was changed since its change {expected}\n{list}',
+    hint: 'Nothing was done. The lines say what changed meanwhile; if it is still right, do it again: the last change is {number}.',
+  },
+  MODEL_CHANGE_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'model {model} cannot be changed ({what}): {detail}',
+    hint: '`millrace model list {model}` shows its versions and their stages.',
+  },
+  MODELS_TOO_LARGE: {
+    kind: 'user',
+    retry: 'never',
+    message: 'version {version} of model {model} has {bytes} bytes, and what is loaded has {loaded} of {limit}',
+    hint: 'It does not go live. Retire shadows that are not needed, or give the process more (in the library: modelBytesMax).',
+  },
+} as const satisfies Record<string, Fault>
