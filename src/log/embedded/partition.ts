@@ -42,6 +42,8 @@ export class Partition {
   readonly #writer: SegmentWriter
   readonly #reader: SegmentReader
   readonly #tail: TailCache
+  /** Whether anybody ever was at the end: of outputs that nobody reads nothing is kept. */
+  #isFollowed = false
   /** Counts changes of what is already in the log: what was read before one is not kept after it. */
   #changes = 0
   readonly #waiters = new Waiters()
@@ -112,7 +114,10 @@ export class Partition {
     assert(bytesMax > 0, 'a reader asks for at least one byte')
     this.#checkRange(offset)
     const records: LogRecord[] = []
-    if (offset === this.end) return records
+    if (offset === this.end) {
+      this.#isFollowed = true
+      return records
+    }
     if (this.#tail.find(offset) === null) {
       const changes = this.#changes
       const run = await this.#runFromDisk(offset, bytesMax)
@@ -146,6 +151,7 @@ export class Partition {
   }
 
   waitFor(offset: number, signal: AbortSignal): Promise<void> {
+    this.#isFollowed = true
     if (offset < this.end || signal.aborted) return Promise.resolve()
     if (this.#failure !== null) return Promise.reject(this.#failure)
     return this.#waiters.wait(offset, signal)
@@ -285,7 +291,7 @@ export class Partition {
       this.#writer.segment.extend(batch)
       at += batch.sizeBytes
     }
-    this.#tail.add({ baseOffset, nextOffset: this.end, bytes })
+    if (this.#isFollowed) this.#tail.add({ baseOffset, nextOffset: this.end, bytes })
     this.#waiters.wake(this.end)
   }
 

@@ -124,6 +124,29 @@ describe('a partition whose disk fails', () => {
   })
 })
 
+describe('the newest records', () => {
+  test('are in memory for who was at the end before them, and for nobody else', async () => {
+    const fileSystem = makeMemoryFileSystem()
+    const log = await openWithTopic({ fileSystem })
+    const read = async (offset: number): Promise<string[]> => {
+      let fromFiles = 0
+      fileSystem.onOperation = (operation) => {
+        if (operation === 'read') fromFiles += 1
+      }
+      const found = values((await log.read('t', 0, offset, 100)).records)
+      return fromFiles > 0 ? [...found, 'from files'] : found
+    }
+    await log.append('t', 0, numbered(0, 2))
+    assert.deepEqual(await read(0), ['0', '1', 'from files'])
+    await log.append('t', 0, numbered(2, 1))
+    assert.deepEqual(await read(2), ['2', 'from files'])
+    await log.waitFor('t', 0, 2, never)
+    await log.append('t', 0, numbered(3, 1))
+    assert.deepEqual(await read(3), ['3'])
+    await log.close()
+  })
+})
+
 describe('retention', () => {
   const dayMs = 86_400_000
   const record = (timestampMs: number) => [{ key: null, value: new Uint8Array(40), timestampMs }]
@@ -242,6 +265,7 @@ describe('the embedded log', () => {
     const fileSystem = makeMemoryFileSystem()
     const options = { folder: '/log', clock: makeManualClock(0), fileSystem, segmentBytes: 100_000 }
     const log = await openWithTopic(options)
+    assert.deepEqual((await log.read('t', 0, 0, 1)).records, [])
     const readsBefore = fileSystem.counts.read
     for (let first = 0; first < 1_000; first += 100) {
       await log.append('t', 0, numbered(first, 100))
