@@ -128,7 +128,7 @@ describe('the newest records', () => {
   test('are in memory for who was at the end before them, and for nobody else', async () => {
     const fileSystem = makeMemoryFileSystem()
     const log = await openWithTopic({ fileSystem })
-    const read = async (offset: number): Promise<string[]> => {
+    const read = async (offset: number): Promise<(string | null)[]> => {
       let fromFiles = 0
       fileSystem.onOperation = (operation) => {
         if (operation === 'read') fromFiles += 1
