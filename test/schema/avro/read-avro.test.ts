@@ -187,6 +187,18 @@ test('numbers keep every digit or are refused', () => {
   assert.deepEqual(refusalsOf(decimals.decode(inBytes('20000000000000'), 0)), ['x RANGE'])
   assert.deepEqual(rowOf(decimals.decode(inBytes('ffffffffffffffffffff85'), 0)), [-123])
   assert.deepEqual(rowOf(decimals.decode(inBytes(''), 0)), [0])
+  const signs = [
+    ['0080', 128],
+    ['80', -128],
+    ['ff80', -128],
+    ['7fffffffffff', 2 ** 47 - 1],
+    ['800000000000', -(2 ** 47)],
+    ['00ffffffffffff', 2 ** 48 - 1],
+    ['ff000000000001', 1 - 2 ** 48],
+    ['e0000000000001', 1 - 2 ** 53],
+    ['ffffffffffffffffffffffffffffffffffff', -1],
+  ] as const
+  for (const [hex, value] of signs) assert.deepEqual(rowOf(decimals.decode(inBytes(hex), 0)), [value], hex)
 })
 
 test('a field is found under a name that its writer gave up', () => {
