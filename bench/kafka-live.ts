@@ -67,12 +67,11 @@ export class Probes {
     this.samples.push(performance.now() - sentAt)
   }
 
+  /** Until all are there. Those that are not by then count with what they have waited so far. */
   async allSeen(withinMs: number): Promise<void> {
     const until = performance.now() + withinMs
-    while (this.#sentAt.size > 0) {
-      if (performance.now() > until) throw new Error(`${this.#sentAt.size} events are not there after ${withinMs} ms`)
-      await sleep(1)
-    }
+    while (this.#sentAt.size > 0 && performance.now() < until) await sleep(1)
+    for (const id of this.#sentAt.keys()) this.seen(id)
   }
 }
 

@@ -213,7 +213,7 @@ function liveRows({ what, side, values }: Entrant, samples: readonly number[], r
       value: recoveryMs,
       unit: 'ms to be back',
       side,
-      note: 'kill -9, started again at once, until an event sent at the kill is seen; its folder is still there',
+      note: 'kill -9, started again at once, until an event sent at the kill is seen, three minutes at most; its folder is still there',
     },
   ]
 }
