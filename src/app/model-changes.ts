@@ -101,7 +101,7 @@ export async function changeModel(
   const what = whatOf(name, action, previousOf(model))
   const version = models.version(name, what.version)
   if (what.kind === 'retired' && version === live && 'retire' in action && !action.allowLive) {
-    const detail = 'it is live, and without it nothing answers: --allow-live retires it all the same'
+    const detail = 'it is live, and without it nothing answers: allowLive retires it all the same'
     throw new MillraceError('MODEL_CHANGE_REFUSED', { model: name, what: `version ${what.version} retired`, detail })
   }
   const asked = what.kind === 'rolled back' || (what.kind === 'promoted' && what.stage !== 'candidate')

@@ -6,7 +6,7 @@ export const modelFaults = {
     kind: 'external',
     retry: 'backoff',
     message: 'no version of model {model} was live here{detail}',
-    hint: '`millrace model list` shows its versions; `millrace model promote {model} VERSION` makes one live.',
+    hint: '`mill.modelVersions.state` shows its versions; `mill.modelVersions.promote` makes one of {model} live.',
   },
   MODEL_ARTEFACT_CORRUPT: {
     kind: 'external',
@@ -24,7 +24,7 @@ export const modelFaults = {
     kind: 'user',
     retry: 'never',
     message: 'model {model} has no version {version}',
-    hint: 'It has {versions}. `millrace model list` shows them.',
+    hint: 'It has {versions}. `mill.modelVersions.state` shows them.',
   },
   MODEL_CONFLICT: {
     kind: 'user',
@@ -36,7 +36,7 @@ export const modelFaults = {
     kind: 'user',
     retry: 'never',
     message: 'model {model} cannot be changed ({what}): {detail}',
-    hint: '`millrace model list {model}` shows its versions and their stages.',
+    hint: '`mill.modelVersions.state` shows its versions and their stages.',
   },
   MODELS_TOO_LARGE: {
     kind: 'user',

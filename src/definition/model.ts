@@ -98,7 +98,7 @@ export function onnx(file: string | URL, options: OnnxOptions = {}): OnnxFile {
 }
 
 /**
- * Versions that are pushed to the registry with `millrace model push`; the live one answers, and a process follows when
+ * Versions that are pushed to the registry with `mill.modelVersions.push`; the live one answers, and a process follows when
  * another goes live: `from: registry()`.
  */
 export function registry(options: Omit<OnnxOptions, 'sha256'> = {}): RegistryModel {
