@@ -7,6 +7,7 @@ import type { HttpAnswer, HttpLogger } from '../serve/http/http-server.ts'
 import type { EngineObserver } from '../stream/engine-types.ts'
 import { makeHttpService } from './http-service.ts'
 import type { Mill } from './mill.ts'
+import { retentionLeftMs } from './retention-left.ts'
 
 export type ServerOptions = {
   readonly mill: Mill
@@ -36,6 +37,7 @@ export async function startServer({ mill, host, port, clock, metrics: given, log
   const { makeHttpServer, makeMetrics } = await importServer()
   const metrics = given ?? makeMetrics()
   metrics.collectWith(makeCollector(mill, metrics))
+  metrics.collectWith(() => collectRetention(mill, metrics, clock))
   mill.registered.listener = (event) => {
     if (event.kind !== 'failed') return
     const { model, version, fault: error } = event
@@ -88,9 +90,15 @@ function makeModelLog(clock: Clock, logger: HttpLogger | undefined): (model: str
 export function observeEngine(metrics: Metrics): EngineObserver {
   const latency = metrics.processingLatency.of({})
   const checkpoints = metrics.checkpointSeconds.of({})
+  const rebalances = metrics.groupRebalanceSeconds.of({})
   return {
     batch: (_, { latencyMs }) => latency.observe(Math.max(0, latencyMs) / 1_000),
     checkpoint: (seconds) => checkpoints.observe(seconds),
+    rebalance: ({ owned, ms, ...changes }) => {
+      metrics.groupPartitions.of({}).set(owned)
+      for (const [why, count] of Object.entries(changes)) metrics.groupRebalances.of({ why }).add(count > 0 ? 1 : 0)
+      rebalances.observe(ms / 1_000)
+    },
   }
 }
 
@@ -114,6 +122,14 @@ function timed(service: HttpService, clock: Clock, metrics: Metrics): HttpServic
       metrics.predictionSeconds.of({ model }).observe((clock.elapsed() - startedAt) / 1_000)
       return response
     },
+  }
+}
+
+/** Of the topics that are read here and do not keep their records for ever. */
+async function collectRetention(mill: Mill, metrics: Metrics, clock: Clock): Promise<void> {
+  for (const source of mill.counts.sources) {
+    const leftMs = await retentionLeftMs(source, mill.log, clock)
+    if (leftMs !== null) metrics.retentionLeft.of(source).set(leftMs / 1_000)
   }
 }
 

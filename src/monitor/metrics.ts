@@ -16,6 +16,12 @@ export type Metrics = {
   readonly featureComputation: Family<'feature_type', HistogramHandle>
   /** Records between what was applied and the end of the log, of whatever kind the log is. */
   readonly consumerLag: Family<'topic' | 'partition', GaugeHandle>
+  /** Until retention may delete a record that is not applied; of topics that keep them for ever there is none. */
+  readonly retentionLeft: Family<'topic' | 'partition', GaugeHandle>
+  readonly groupPartitions: Family<never, GaugeHandle>
+  /** `why`: assigned, moved or lost. */
+  readonly groupRebalances: Family<'why', CounterHandle>
+  readonly groupRebalanceSeconds: Family<never, HistogramHandle>
   /** Each in [0, 1]. */
   readonly quality: {
     readonly completeness: Family<'view', GaugeHandle>
@@ -119,6 +125,27 @@ function makeEventMetrics(families: MetricFamilies) {
       name: 'kafka_consumer_lag',
       help: 'Records of the log that are not yet applied.',
       labels: ['topic', 'partition'],
+    }),
+    retentionLeft: families.gauge({
+      name: 'millrace_retention_left_seconds',
+      help: 'Time until retention may delete a record that is not yet applied. Topics that keep them for ever have none.',
+      labels: ['topic', 'partition'],
+    }),
+    groupPartitions: families.gauge({
+      name: 'millrace_group_partitions',
+      help: 'Partitions that this process owns as a member of its group.',
+      labels: [],
+    }),
+    groupRebalances: families.counter({
+      name: 'millrace_group_rebalances_total',
+      help: 'Changes of what this process owns, by why: assigned, moved to others, or lost with the session.',
+      labels: ['why'],
+    }),
+    groupRebalanceSeconds: families.histogram({
+      name: 'millrace_group_rebalance_seconds',
+      help: 'Time from hearing of a change of what this process owns until it is done.',
+      labels: [],
+      buckets: checkpointBuckets,
     }),
     eventsApplied: perView('millrace_events_applied_total', 'Accepted events folded into a view.'),
     eventsFiltered: perView('millrace_events_filtered_total', 'Accepted events that the filter of a view left out.'),

@@ -32,6 +32,14 @@ export type EngineObserver = {
   /** A plan took over from another one at this prefix: topic → next offset per partition. */
   takeover?(plan: Plan, prefix: Readonly<Record<string, readonly number[]>>): void
   halt?(partition: HaltedPartition): void
+  /** What this process owns of its group's partitions has changed: how many came, went to others, or were lost. */
+  rebalance?(change: {
+    readonly assigned: number
+    readonly moved: number
+    readonly lost: number
+    readonly owned: number
+    readonly ms: number
+  }): void
 }
 
 export type EngineCounts = {
