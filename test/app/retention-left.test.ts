@@ -25,9 +25,9 @@ test('retention leaves as long as the first unread record has, and no time for w
 
 test('changes of what a member of a group owns are counted by why, and timed', async () => {
   const metrics = makeMetrics()
-  const { rebalance } = observeEngine(metrics)
-  rebalance!({ assigned: 4, moved: 0, lost: 0, owned: 4, ms: 20 })
-  rebalance!({ assigned: 2, moved: 0, lost: 4, owned: 2, ms: 2_000 })
+  const observer = observeEngine(metrics)
+  observer.rebalance!({ assigned: 4, moved: 0, lost: 0, owned: 4, ms: 20 })
+  observer.rebalance!({ assigned: 2, moved: 0, lost: 4, owned: 2, ms: 2_000 })
   const { body } = await metrics.render()
   for (const line of [
     'millrace_group_partitions 2',
