@@ -62,10 +62,15 @@ describe('members of a group', { skip }, async () => {
 
       test('who comes gets nothing before the owner has let go of it', async () => {
         const scene = begin()
-        const letGo = Promise.withResolvers<void>()
-        await scene.join({ onRevoked: () => letGo.promise })
+        const [asked, letGo] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+        const onRevoked = (): Promise<void> => {
+          asked.resolve()
+          return letGo.promise
+        }
+        await scene.join({ onRevoked })
         await scene.balanced(8)
         await scene.join()
+        await asked.promise
         await sleep(1_000)
         assert.deepEqual(scene.shares(), [8])
         letGo.resolve()
