@@ -40,6 +40,8 @@ export type EngineObserver = {
     readonly owned: number
     readonly ms: number
   }): void
+  /** The states in a state topic were of no use: they are built from the accepted events. */
+  damage?(partition: HaltedPartition): void
 }
 
 export type EngineCounts = {

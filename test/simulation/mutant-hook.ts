@@ -4,10 +4,11 @@
  */
 import { registerHooks } from 'node:module'
 import process from 'node:process'
+import { clusterMutants } from './cluster/mutants.ts'
 import { mutantUrl, mutants, plant } from './mutants.ts'
 
 const name = process.env['SIMULATION_MUTANT']
-const mutant = mutants.find((one) => one.name === name)
+const mutant = [...mutants, ...clusterMutants].find((one) => one.name === name)
 if (mutant === undefined) throw new Error(`there is no mutant ${JSON.stringify(name)}`)
 const url = mutantUrl(mutant)
 

@@ -144,6 +144,13 @@ export class ClusterEngine {
     return [...this.#halted, ...missing]
   }
 
+  /** What keeps tasks from running at the moment, and passes. */
+  get troubles(): readonly HaltedPartition[] {
+    return [...this.#ingests.values(), ...this.#folds()].flatMap(({ topic, partition, fault, halted }) =>
+      fault === null || halted ? [] : [{ topic, partition, fault }],
+    )
+  }
+
   /** Of what runs here: verdicts of the source partitions, and events of the views. Over all processes they reconcile. */
   get counts(): EngineCounts {
     const ingests = [...this.#ingests.values()].flatMap(({ task }) => task ?? [])

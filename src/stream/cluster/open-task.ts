@@ -18,6 +18,7 @@ import type { Checkpoints } from './task-runner.ts'
 
 export type TaskParts = Pick<EngineOptions, 'plan' | 'log' | 'store' | 'clock' | 'keysMax'> & {
   readonly makeId: () => string
+  readonly observer?: EngineOptions['observer']
   readonly entities: ReadonlyMap<string, { readonly streams: readonly StreamPlan[] }>
 }
 
@@ -30,6 +31,7 @@ export async function openIngest(parts: TaskParts, stream: StreamPlan, partition
   const work = ingestWork(stream, log)
   const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work })
   const { commit } = checkpoints
+  tellDamage(parts, { topic, partition }, checkpoints.damage)
   await log.refresh(stream.topic)
   const next = startOf(parts, commit, { topic: stream.topic, partition })
   const outputs = new Outputs(log)
@@ -45,6 +47,7 @@ export async function openFold(parts: TaskParts, entity: string, partition: numb
   const section = new StoreSection(store, `fold/${entity}/${partition}`)
   const { topic, work } = await foldPlace(parts, entity)
   const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work })
+  tellDamage(parts, { topic, partition }, checkpoints.damage)
   const task = await makeFold(parts, { entity, partition, section, commit: checkpoints.commit })
   await refreshAll(parts, task.outputs)
   await task.outputs.restore(checkpoints.commit?.outputs ?? {}, task.nextOffsetOf)
@@ -108,6 +111,10 @@ async function makeFold(
 
 function of(plan: Plan, entity: string): Plan {
   return { ...plan, views: plan.views.filter((view) => view.entity === entity) }
+}
+
+function tellDamage({ observer }: TaskParts, place: { topic: string; partition: number }, fault: Error | null): void {
+  if (fault !== null) observer?.damage?.({ ...place, fault })
 }
 
 /** Where a task goes on. Throws when its input does not hold that any more. */

@@ -1,0 +1,115 @@
+import type { Mutant } from '../mutants.ts'
+
+/** Bugs that somebody might write in the protocol of a cluster. The simulation must find every one of them. */
+export const clusterMutants: readonly Mutant[] = [
+  {
+    name: 'the epoch of an entry is not checked',
+    file: 'stream/cluster/state-reader.ts',
+    find: '      if (read.epoch !== this.#epoch) {\n',
+    replace: '      if (read.epoch < 0) {\n',
+  },
+  {
+    name: 'the epoch of a commit is not checked',
+    file: 'stream/cluster/state-reader.ts',
+    find: 'if (read.epoch !== this.#epoch || read.commit === null) return null',
+    replace: 'if (read.commit === null) return null',
+    quick: true,
+  },
+  {
+    name: 'entries without a commit count when the next owner commits',
+    file: 'stream/cluster/state-reader.ts',
+    find: "    if (read.kind === 'fence') {\n      this.abandon()\n",
+    replace: "    if (read.kind === 'fence') {\n",
+  },
+  {
+    name: 'what a stale owner wrote over is left',
+    file: 'stream/cluster/changelog.ts',
+    find: '[...own, ...this.#repairs(own)]',
+    replace: '[...own]',
+  },
+  {
+    name: 'a commit is not read back',
+    file: 'stream/cluster/changelog.ts',
+    find: '    await this.#readTo(base)\n',
+    replace: '',
+    quick: true,
+  },
+  {
+    name: 'a checkpoint is kept before it is in the topic',
+    file: 'stream/cluster/changelog.ts',
+    find: '      await this.#append(part)\n',
+    replace: '      void this.#append(part).catch(() => undefined)\n',
+    quick: true,
+  },
+  {
+    name: 'a task goes on after it was taken over',
+    file: 'stream/cluster/changelog.ts',
+    find: '    if (epoch !== this.#epoch)\n',
+    replace: '    if (epoch < 0)\n',
+  },
+  {
+    name: 'a restored state is not compared with its digest',
+    file: 'stream/cluster/changelog.ts',
+    find: '    if (restored.isWhole) return',
+    replace: '    if (restored !== null) return',
+  },
+  {
+    name: 'an event that was folded before is folded again',
+    file: 'stream/cluster/fold-task.ts',
+    find: '  if (end <= source.next) return false\n',
+    replace: '',
+    quick: true,
+  },
+  {
+    name: 'what is missing before an event is not noticed',
+    file: 'stream/cluster/fold-task.ts',
+    find: '  if (since > source.next) {\n',
+    replace: '  if (since < 0) {\n',
+  },
+  {
+    name: 'how far sources were folded is not restored',
+    file: 'stream/cluster/fold-task.ts',
+    find: 'const known = from.progress?.sources[source] ?? { next: 0, watermark: -1 }',
+    replace: 'const known = { next: 0, watermark: -1 }',
+    quick: true,
+  },
+  {
+    name: 'counters of views are not restored',
+    file: 'stream/cluster/fold-task.ts',
+    find: 'const counts = { applied: 0, forgotten: 0, ...from.progress?.views[fingerprint] }',
+    replace: 'const counts = { applied: 0, forgotten: 0 }',
+    quick: true,
+  },
+  {
+    name: 'a mark is dropped',
+    file: 'stream/cluster/ingest-task.ts',
+    find: '        waiting[partition]!.push(processedMark(this.#source, { offset, since, watermark, timestampMs }))\n',
+    replace: '',
+    quick: true,
+  },
+  {
+    name: 'a checkpoint does not wait for what was sent',
+    file: 'stream/cluster/task-runner.ts',
+    find: '      await sent\n',
+    replace: '',
+  },
+  {
+    name: 'a failed send is forgotten',
+    file: 'stream/cluster/ingest-task.ts',
+    find: "    for (const result of results) if (result.status === 'rejected') throw result.reason\n",
+    replace: '',
+  },
+  {
+    name: 'where sending was is not restored',
+    file: 'stream/cluster/ingest-task.ts',
+    find: 'sent: [...(progress?.sent[entity] ?? Array.from({ length: partitions }, () => 0))],',
+    replace: 'sent: Array.from({ length: partitions }, () => progress === null ? 0 : next),',
+  },
+  {
+    name: 'remembered ids are not in the checkpoint of a source',
+    file: 'stream/cluster/ingest-task.ts',
+    find: '    const changes = this.#ids.changes(this.#seen, this.#intake.forgetsBefore)\n',
+    replace: '    const changes: StoreChange[] = []\n',
+    quick: true,
+  },
+]
