@@ -9,6 +9,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Sometimes } from '../sometimes.ts'
 import { huntClusterMutants } from './hunt.ts'
+import { clusterMutants } from './mutants.ts'
 import { runClusterSeed } from './run-seed.ts'
 
 const { values } = parseArgs({
@@ -27,7 +28,9 @@ if (values.seed !== undefined) {
   const { violation, hash } = await runClusterSeed(Number(values.seed), new Sometimes(), (line) => console.log(line))
   console.log(violation === null ? `passed: ${hash}` : `${violation.property}: ${violation.message}`)
 } else if (values.mutants) {
-  for (const { name, seeds: taken, property } of await huntClusterMutants(from, seeds)) {
+  for (const mutant of clusterMutants) {
+    const [found] = await huntClusterMutants(from, seeds, [mutant])
+    const { name, seeds: taken, property } = found!
     console.log(`${taken === null ? 'NOT FOUND' : String(taken).padStart(9)}  ${name}  ${property}`)
   }
 } else {
