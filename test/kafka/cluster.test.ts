@@ -144,7 +144,26 @@ describe('several processes on a log in Kafka', { skip }, async () => {
     await send(200)
     third.signal('SIGKILL')
     other.signal('SIGKILL')
-    await check([await start({})])
+    const last = await start({})
+    await check([last])
+    last.signal('SIGKILL')
+  })
+
+  test('the processes of a group share the work, and take over from one that is killed', async () => {
+    const group = { name: 'test', protocol: 'classic', sessionMs: 6_000 } as const
+    const one = await start({ group })
+    await send(100)
+    while ((await one.ask('counts')).counts.sources.length < 2) await sleep(50)
+    await check([one])
+    const other = await start({ group })
+    await send(200)
+    while ((await other.ask('counts')).counts.sources.length === 0) await sleep(50)
+    await check([one, other])
+    await send(100)
+    one.signal('SIGKILL')
+    await send(100)
+    while ((await other.ask('counts')).counts.sources.length < 2) await sleep(50)
+    await check([other])
   })
 })
 

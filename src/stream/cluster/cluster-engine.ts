@@ -29,6 +29,14 @@ export type ClusterEngineOptions = Omit<EngineOptions, 'planOf'> & {
 /** A partition of a source topic, to be judged here; or of `processed-events`, to be folded here. */
 export type ClusterPartition = { readonly topic: string; readonly partition: number }
 
+/** Decides what this process has, by `assign` and `revoke`. */
+export type Membership = {
+  /** Lets everything go. */
+  leave(): Promise<void>
+  /** Resolves when nothing is assigned any more; with what ended it, when nobody asked for that. */
+  readonly ended: Promise<Error | null>
+}
+
 type FoldSlots = { readonly topic: string; readonly streams: readonly StreamPlan[]; readonly slots: FoldSlot[] }
 type FoldSlot = { owned: TaskSlot<FoldTask> | null; followed: TaskSlot<FoldTask> | null }
 
@@ -42,9 +50,10 @@ export class ClusterEngine {
   readonly #options: ClusterEngineOptions
   readonly #entities: ReadonlyMap<string, FoldSlots>
   readonly #ingests = new Map<string, TaskSlot<IngestTask>>()
-  readonly #halted: HaltedPartition[] = []
   readonly #stop = new AbortController()
   #checkpointAt: number
+  #membership: Membership | null = null
+  #fault: Error | null = null
   #closing: Promise<void> | null = null
 
   private constructor(options: ClusterEngineOptions) {
@@ -122,9 +131,18 @@ export class ClusterEngine {
     }
   }
 
-  /** Nothing stops all of it at once: what goes wrong stops a task. */
-  get fault(): null {
-    return null
+  /** From now on it is a member of a group, which it leaves when it is closed. */
+  join(membership: Membership): void {
+    assert(this.#membership === null, 'an engine joins one group')
+    this.#membership = membership
+    void membership.ended.then((fault) => {
+      this.#fault = fault
+    })
+  }
+
+  /** Why nothing is assigned to it any more. What else goes wrong stops a task. */
+  get fault(): Error | null {
+    return this.#fault
   }
 
   get building(): Building | null {
@@ -141,7 +159,7 @@ export class ClusterEngine {
         return [{ topic, partition, fault }]
       }),
     )
-    return [...this.#halted, ...missing]
+    return [...this.#stopped(), ...missing]
   }
 
   /** What keeps tasks from running at the moment, and passes. */
@@ -266,7 +284,7 @@ export class ClusterEngine {
     }
     for (;;) {
       this.#throwIfClosed()
-      const [halted] = this.#halted
+      const [halted] = this.#stopped()
       if (halted !== undefined) throw partitionHalted(halted)
       const tasks = [...this.#folds(), ...this.#ingests.values()].map(({ task }) => task)
       if (tasks.every(isThere)) return
@@ -299,6 +317,7 @@ export class ClusterEngine {
 
   async #close(): Promise<void> {
     this.#stop.abort()
+    await this.#membership?.leave()
     // What is sent first is folded first: then little is left to be done again.
     await Promise.all([...this.#ingests.values()].map((slot) => slot.close()))
     await Promise.all(this.#folds().map((slot) => slot.close()))
@@ -327,9 +346,7 @@ export class ClusterEngine {
       },
     }
     const onHalt = (slot: TaskSlot<T>, fault: Error): void => {
-      const halted = { topic: slot.topic, partition: slot.partition, fault }
-      this.#halted.push(halted)
-      observer?.halt?.(halted)
+      observer?.halt?.({ topic: slot.topic, partition: slot.partition, fault })
     }
     return new TaskSlot<T>(place, open, { ...options, onHalt })
   }
@@ -342,6 +359,13 @@ export class ClusterEngine {
       return { entity, slot }
     }
     return null
+  }
+
+  /** Of tasks that only a restart tries again. */
+  #stopped(): readonly HaltedPartition[] {
+    return [...this.#ingests.values(), ...this.#folds()].flatMap(({ topic, partition, fault, halted }) =>
+      halted ? [{ topic, partition, fault: fault! }] : [],
+    )
   }
 
   #slots(): readonly FoldSlot[] {

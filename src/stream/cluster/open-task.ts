@@ -45,7 +45,7 @@ export async function openIngest(parts: TaskParts, stream: StreamPlan, partition
 export async function openFold(parts: TaskParts, entity: string, partition: number): Promise<Opened<FoldTask>> {
   const { log, store, clock, makeId, plan } = parts
   const section = new StoreSection(store, `fold/${entity}/${partition}`)
-  const { topic, work } = await foldPlace(parts, entity)
+  const { topic, work } = foldPlace(parts, entity)
   const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work })
   tellDamage(parts, { topic, partition }, checkpoints.damage)
   const task = await makeFold(parts, { entity, partition, section, commit: checkpoints.commit })
@@ -61,17 +61,17 @@ export async function openFold(parts: TaskParts, entity: string, partition: numb
 export async function openFollower(parts: TaskParts, entity: string, partition: number): Promise<Opened<FoldTask>> {
   const { log, store } = parts
   const section = new StoreSection(store, `follow/${entity}/${partition}`)
-  const { topic, work } = await foldPlace(parts, entity)
+  const { topic, work } = foldPlace(parts, entity)
   const input = processedEventsTopic(entity)
+  await log.refresh(input)
   const isUsable = (next: number): boolean => next >= log.start(input, partition) && next <= log.end(input, partition)
   const checkpoints = await LocalSnapshots.open({ log, topic, partition, section, work }, isUsable)
   const task = await makeFold(parts, { entity, partition, section, commit: checkpoints.commit })
   return { task, checkpoints }
 }
 
-async function foldPlace({ log, entities }: TaskParts, entity: string): Promise<{ topic: string; work: string }> {
+function foldPlace({ log, entities }: TaskParts, entity: string): { topic: string; work: string } {
   const input = processedEventsTopic(entity)
-  await log.refresh(input)
   return {
     topic: featureStateTopic(entity),
     work: foldWork(entity, entities.get(entity)!.streams, partitionsOf(log, input)),
@@ -86,6 +86,8 @@ async function makeFold(
   const { entity, partition, section, commit } = from
   const topic = processedEventsTopic(entity)
   const partitions = partitionsOf(log, topic)
+  // Only now: the checkpoint may be of another process, which has read further than this one knew the topic to be.
+  await log.refresh(topic)
   const streams = entities
     .get(entity)!
     .streams.map((stream) => ({ stream, partitions: partitionsOf(log, stream.topic) }))
