@@ -17,7 +17,7 @@ import type { IngestTask } from './ingest-task.ts'
 import { openFold, openFollower, openIngest, type TaskParts } from './open-task.ts'
 import { nameOfSource } from './processed-record.ts'
 import type { RunnerOptions } from './task-runner.ts'
-import { TaskSlot } from './task-slot.ts'
+import { type OpenTask, TaskSlot } from './task-slot.ts'
 
 export type ClusterEngineOptions = Omit<EngineOptions, 'planOf'> & {
   /** Partitions of `processed-events` topics that do not exist yet. */
@@ -50,6 +50,8 @@ export class ClusterEngine {
   readonly #options: ClusterEngineOptions
   readonly #entities: ReadonlyMap<string, FoldSlots>
   readonly #ingests = new Map<string, TaskSlot<IngestTask>>()
+  /** Tasks that were given up and still write their last checkpoint, by name. */
+  readonly #ending = new Map<string, Promise<void>>()
   readonly #stop = new AbortController()
   #checkpointAt: number
   #membership: Membership | null = null
@@ -94,12 +96,14 @@ export class ClusterEngine {
         if (this.#ingests.has(name)) continue
         this.#ingests.set(
           name,
-          this.#run({ topic, partition }, () => openIngest(this.#parts, stream, partition)),
+          this.#run(name, { topic, partition }, () => openIngest(this.#parts, stream, partition)),
         )
       }
       const found = this.#slotOf({ topic, partition })
       if (found === null || found.slot.owned !== null) continue
-      found.slot.owned = this.#run({ topic, partition }, () => openFold(this.#parts, found.entity, partition))
+      found.slot.owned = this.#run(`${topic}/${partition}`, { topic, partition }, () =>
+        openFold(this.#parts, found.entity, partition),
+      )
     }
   }
 
@@ -111,11 +115,11 @@ export class ClusterEngine {
         const name = nameOfSource({ stream: stream.name, topic, partition })
         const slot = this.#ingests.get(name)
         this.#ingests.delete(name)
-        if (slot !== undefined) closing.push(slot.close())
+        if (slot !== undefined) closing.push(this.#end(name, slot))
       }
       const found = this.#slotOf({ topic, partition })
       if (found === null || found.slot.owned === null) continue
-      closing.push(found.slot.owned.close())
+      closing.push(this.#end(`${topic}/${partition}`, found.slot.owned))
       found.slot.owned = null
     }
     await Promise.all(closing)
@@ -127,7 +131,9 @@ export class ClusterEngine {
     for (const { topic, partition } of partitions) {
       const found = this.#slotOf({ topic, partition })
       if (found === null || found.slot.followed !== null) continue
-      found.slot.followed = this.#run({ topic, partition }, () => openFollower(this.#parts, found.entity, partition))
+      found.slot.followed = this.#run(`follow ${topic}/${partition}`, { topic, partition }, () =>
+        openFollower(this.#parts, found.entity, partition),
+      )
     }
   }
 
@@ -327,10 +333,14 @@ export class ClusterEngine {
     return { ...this.#options, entities: this.#entities }
   }
 
-  #run<T extends IngestTask | FoldTask>(
-    place: ClusterPartition,
-    open: ConstructorParameters<typeof TaskSlot<T>>[1],
-  ): TaskSlot<T> {
+  async #end(name: string, slot: { close(): Promise<void> }): Promise<void> {
+    const closed = slot.close()
+    this.#ending.set(name, closed)
+    await closed
+    if (this.#ending.get(name) === closed) this.#ending.delete(name)
+  }
+
+  #run<T extends IngestTask | FoldTask>(name: string, place: ClusterPartition, open: OpenTask<T>): TaskSlot<T> {
     const { log, clock, checkpointMs, observer } = this.#options
     const options: RunnerOptions = {
       log,
@@ -348,7 +358,12 @@ export class ClusterEngine {
     const onHalt = (slot: TaskSlot<T>, fault: Error): void => {
       observer?.halt?.({ topic: slot.topic, partition: slot.partition, fault })
     }
-    return new TaskSlot<T>(place, open, { ...options, onHalt })
+    // One that comes back begins when it has ended: both have the same part of the store.
+    const openAfter: OpenTask<T> = async () => {
+      await this.#ending.get(name)
+      return await open()
+    }
+    return new TaskSlot<T>(place, openAfter, { ...options, onHalt })
   }
 
   #slotOf({ topic, partition }: ClusterPartition): { readonly entity: string; readonly slot: FoldSlot } | null {

@@ -138,10 +138,7 @@ export class TaskRunner {
       this.#wake()
     })
     // The loop awaits it, or meets it at its next checkpoint.
-    persisting.catch((error: unknown) => {
-      this.#failed ??= { error }
-      this.#wake()
-    })
+    persisting.catch(() => this.#wake())
     this.#persisting = persisting
   }
 
@@ -154,6 +151,7 @@ export class TaskRunner {
     this.#isAsked = false
     try {
       for (let sent: Promise<void> | null = null; sent !== this.#sending; await sent) sent = this.#sending
+      if (this.#failed !== null) throw this.#failed.error
       // From here to the next await all is one prefix. What it says was sent is there before it is durable.
       this.#progressed = false
       if (task.isUnmarked) task.mark()
@@ -167,6 +165,8 @@ export class TaskRunner {
       const outputs = await task.outputs.flush(taken)
       await this.#checkpoints.write(changes, { next, progress, outputs })
     } catch (error) {
+      // At once: the changes that were taken are lost, and no other checkpoint may come about.
+      this.#failed ??= { error }
       for (const { reject } of waiting) reject(error)
       throw error
     }

@@ -12,7 +12,7 @@ import { clusterMutants } from './mutants.ts'
 import { runClusterSeed } from './run-seed.ts'
 
 test('a cluster comes to what the log says, whatever happens to it', async () => {
-  const { numRuns = 1, seed = 1 } = lawOptions(25)
+  const { numRuns = 1, seed = 1 } = lawOptions(10)
   const sometimes = new Sometimes()
   for (let nth = 0; nth < numRuns; nth++) {
     const { violation } = await runClusterSeed(seed + nth, sometimes)
@@ -22,9 +22,15 @@ test('a cluster comes to what the log says, whatever happens to it', async () =>
   for (const what of ['TASK_FENCED', 'KAFKA_UNREACHABLE']) assert.ok(sometimes.get(what) > 0, `${what} never happened`)
 })
 
-test('one seed gives one run', async () => {
-  const [one, other] = [await runClusterSeed(7, new Sometimes()), await runClusterSeed(7, new Sometimes())]
-  assert.equal(one.hash, other.hash)
+/** The end of a topic learnt before the checkpoint that goes beyond it; a failed send that a checkpoint passed over. */
+const regressions = [30, 72]
+
+test('seeds that found something once pass, and each gives one run', async () => {
+  for (const seed of regressions) {
+    const [one, other] = [await runClusterSeed(seed, new Sometimes()), await runClusterSeed(seed, new Sometimes())]
+    assert.equal(one.violation, null)
+    assert.equal(one.hash, other.hash)
+  }
 })
 
 test('every planted bug has its place in the sources', () => {

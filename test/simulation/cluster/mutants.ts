@@ -88,6 +88,18 @@ export const clusterMutants: readonly Mutant[] = [
     quick: true,
   },
   {
+    name: 'another checkpoint may follow one that failed',
+    file: 'stream/cluster/task-runner.ts',
+    find: '      this.#failed ??= { error }\n      for (const',
+    replace: '      for (const',
+  },
+  {
+    name: 'the end of accepted events is learnt before the checkpoint',
+    file: 'stream/cluster/open-task.ts',
+    find: '  await log.refresh(topic)\n  const streams',
+    replace: '  const streams',
+  },
+  {
     name: 'a checkpoint does not wait for what was sent',
     file: 'stream/cluster/task-runner.ts',
     find: '      await sent\n',
