@@ -5,6 +5,7 @@
 import process from 'node:process'
 import { systemClock } from '../../src/base/clock.ts'
 import { type ClusterOptions, kafka, millrace } from '../../src/index.ts'
+import type { ClusterEngine } from '../../src/stream/cluster/cluster-engine.ts'
 import { views } from '../integration/kill-stream.ts'
 
 export type WorkerOptions = { readonly brokers: string; readonly folder: string; readonly cluster: ClusterOptions }
@@ -29,5 +30,6 @@ async function answer(question: string): Promise<unknown> {
     // What is on its way to the store of a fold is there too.
     await systemClock.sleep(1)
   }
-  return { counts: mill.counts, halted: mill.engine.halted.map(({ fault }) => fault.message) }
+  const { owned } = mill.engine as ClusterEngine
+  return { counts: mill.counts, owned: owned.length, halted: mill.engine.halted.map(({ fault }) => fault.message) }
 }

@@ -20,7 +20,7 @@ import type { WorkerOptions } from './cluster-worker.ts'
 const skip = await reasonToSkip()
 const replication = 1
 
-type Answer = { readonly counts: EngineCounts; readonly halted: readonly string[] }
+type Answer = { readonly counts: EngineCounts; readonly owned: number; readonly halted: readonly string[] }
 
 class Worker {
   readonly #child: ChildProcess
@@ -153,19 +153,28 @@ describe('several processes on a log in Kafka', { skip }, async () => {
     const group = { name: 'test', protocol: 'classic', sessionMs: 6_000 } as const
     const one = await start({ group })
     await send(100)
-    while ((await one.ask('counts')).counts.sources.length < 2) await sleep(50)
+    await shared([one])
     await check([one])
     const other = await start({ group })
     await send(200)
-    while ((await other.ask('counts')).counts.sources.length === 0) await sleep(50)
+    await shared([one, other])
     await check([one, other])
     await send(100)
     one.signal('SIGKILL')
     await send(100)
-    while ((await other.ask('counts')).counts.sources.length < 2) await sleep(50)
+    await shared([other])
     await check([other])
   })
 })
+
+/** Resolves when each of these has some of the work, and all of it is had: two source partitions, three of each entity. */
+async function shared(workers: readonly Worker[]): Promise<void> {
+  for (;;) {
+    const owned = await Promise.all(workers.map(async (worker) => (await worker.ask('counts')).owned))
+    if (owned.every((count) => count > 0) && owned.reduce((sum, count) => sum + count, 0) === 8) return
+    await sleep(50)
+  }
+}
 
 function sumOf(all: readonly EngineCounts[]): EngineCounts {
   const views: Record<string, EngineCounts['views'][string]> = {}

@@ -125,6 +125,12 @@ export class ClusterEngine {
     await Promise.all(closing)
   }
 
+  /** What was given to this process and is running. */
+  get owned(): readonly ClusterPartition[] {
+    const slots = [...this.#ingests.values(), ...this.#slots().flatMap(({ owned }) => owned ?? [])]
+    return slots.flatMap(({ topic, partition, task }) => (task === null ? [] : [{ topic, partition }]))
+  }
+
   /** States of these partitions of `processed-events` are kept here to be read, whoever owns them. */
   follow(partitions: readonly ClusterPartition[]): void {
     this.#throwIfClosed()
