@@ -12,7 +12,7 @@ import { clusterMutants } from './mutants.ts'
 import { runClusterSeed } from './run-seed.ts'
 
 test('a cluster comes to what the log says, whatever happens to it', async () => {
-  const { numRuns = 1, seed = 1 } = lawOptions(10)
+  const { numRuns, seed } = lawOptions(10)
   const sometimes = new Sometimes()
   for (let nth = 0; nth < numRuns; nth++) {
     const { violation } = await runClusterSeed(seed + nth, sometimes)

@@ -1,6 +1,7 @@
 import { MillraceError } from '../../../src/base/faults.ts'
 import type { Log } from '../../../src/log/log.ts'
 import { compile } from '../../../src/plan/compile.ts'
+import type { ViewPlan } from '../../../src/plan/plan.ts'
 import { deadLetterTopic, featureStateTopic, ingestStateTopic, lateTopic } from '../../../src/plan/topics.ts'
 import { readStateRecord } from '../../../src/stream/cluster/state-record.ts'
 import { ClusterEngine, type ClusterPartition } from '../../../src/stream/cluster/cluster-engine.ts'
@@ -214,7 +215,7 @@ class ClusterSimulation {
     }
     for (const { process } of this.#machines) {
       if (process === null) continue
-      if (process.error !== null) violation('nothing halts', String((process.error as Error).stack ?? process.error))
+      if (process.error !== null) violation('nothing halts', String((process.error as Error).stack))
       this.#countFaults(process.engine)
     }
   }
@@ -280,7 +281,14 @@ class ClusterSimulation {
     // Counters of a follower are its owner's.
     const engine = together(plan, engines)
     const log = this.#readable()
-    const subject = { plan, views, log, engine: owns ? engine : { counts: this.#counts!, state: engine.state } }
+    const subject = {
+      plan,
+      views,
+      log,
+      engine: owns
+        ? engine
+        : { counts: this.#counts!, state: (view: ViewPlan, key: Uint8Array) => engine.state(view, key) },
+    }
     this.#counts = engine.counts
     this.#await(what, assertMatchesLog(subject, [0, 1, 45_000]))
     // What is late in the network arrives, is looked at, and is put right.
