@@ -7,6 +7,13 @@ export { type FeatureService, featureService } from './definition/feature-servic
 export { type FeatureView, featureView, type Sawtooth, sawtooth } from './definition/feature-view.ts'
 export type { Infer, KeysOf } from './definition/infer.ts'
 export { isModel, type Model } from './definition/declared-model.ts'
+export {
+  type Canary,
+  type Experiment,
+  experiment,
+  type ExperimentOptions,
+  isExperiment,
+} from './definition/experiment.ts'
 export { model, onnx, registry } from './definition/model.ts'
 export { mlflowScoring, openInference } from './definition/remote-model.ts'
 export { avro, debezium, type Format } from './definition/format.ts'

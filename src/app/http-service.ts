@@ -23,6 +23,8 @@ export function makeHttpService(
     const stopped = [...mill.engine.halted, ...unanswered].map(
       (one) => `partition ${one.partition} of ${one.topic} has stopped: ${one.fault.message}`,
     )
+    const unlogged = mill.experiments?.fault ?? null
+    if (unlogged !== null) stopped.push(`experiments are not recorded any more: ${unlogged.message}`)
     return fault === null ? stopped : [fault.message, ...stopped]
   }
   return {

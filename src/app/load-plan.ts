@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { MillraceError, messageOf } from '../base/faults.ts'
 import { isModel, type Model } from '../definition/declared-model.ts'
 import { type Definition, isDefinition } from '../definition/definition.ts'
+import { type Experiment, isExperiment } from '../definition/experiment.ts'
 import { compile } from '../plan/compile.ts'
 import type { Plan } from '../plan/plan.ts'
 
@@ -21,6 +22,11 @@ export async function loadPlan(file: string): Promise<Loaded> {
 /** The models that a module exports. They may be functions, so this process has to run the module itself. */
 export async function loadModels(file: string): Promise<readonly Model[]> {
   return (await loadExports(file)).filter(isModel)
+}
+
+/** The experiments that a module exports, which name its models. */
+export async function loadExperiments(file: string): Promise<readonly Experiment[]> {
+  return (await loadExports(file)).filter(isExperiment)
 }
 
 async function loadExports(file: string): Promise<readonly unknown[]> {

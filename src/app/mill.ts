@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
 import type { Model } from '../definition/declared-model.ts'
 import type { Definition } from '../definition/definition.ts'
+import type { Experiment } from '../definition/experiment.ts'
 import type { FeatureService } from '../definition/feature-service.ts'
 import type { FeatureView } from '../definition/feature-view.ts'
 import type { Infer, KeysOf } from '../definition/infer.ts'
@@ -24,6 +25,7 @@ import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
 import { AnswerCounts } from './answers/answer-counts.ts'
 import { Answering } from './answers/answering.ts'
 import { openScorer, type Scorer } from './answers/scorer.ts'
+import { Experiments } from './experiments/experiments.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
 import { compilePlan } from './load-plan.ts'
 import { type LogPlace, openLog } from './open-log.ts'
@@ -45,6 +47,8 @@ export type MillOptions = {
   readonly definitions?: readonly Definition[]
   /** Loaded when it opens, and asked by `predict`. What they read has to be part of the applied definitions. */
   readonly models?: readonly Model[]
+  /** Asked by `predict` in place of a model: each subject by the model of its arm. Their models come along. */
+  readonly experiments?: readonly Experiment[]
   /** What to do with definitions that are not those of the applied version. Default: apply them. */
   readonly onDifference?: 'apply' | 'refuse'
   /** Also apply what breaks data or readers, such as a removed feature of a service. Default: false. */
@@ -120,11 +124,19 @@ export async function openMill(
     const modelRegistry = await ModelRegistry.open(log)
     const bytesMax = options.modelBytesMax ?? modelBytesMaxDefault
     const registered = new RegisteredModels({ log, registry: modelRegistry, clock, plan: () => served(), bytesMax })
-    const models = await Models.open({ models: options.models ?? [], registered, plan, clock })
+    const models = await Models.open({ models: modelsOf(options), registered, plan, clock })
     try {
       // In a log of this process alone others change nothing: the first push here begins the registry.
       if (options.log !== undefined || options.models?.some(isOfRegistry)) await modelRegistry.create()
       await registered.sync()
+      const experiments = await Experiments.open({
+        experiments: options.experiments ?? [],
+        plan,
+        models,
+        log,
+        clock,
+        partitions,
+      })
       const answers = new AnswerCounts()
       const scorer = await openScorer(options.models ?? [], {
         models,
@@ -139,7 +151,19 @@ export async function openMill(
       const versions = new Versions(place, running.engine)
       const applied = { log, models: modelRegistry, clock, plan: () => versions.plan }
       const modelVersions = new ModelVersions(applied, registered, models.counts)
-      const parts = { log, clock, models, registered, modelVersions, versions, opened, scorer, answers, ...running }
+      const parts = {
+        log,
+        clock,
+        models,
+        registered,
+        modelVersions,
+        versions,
+        opened,
+        scorer,
+        answers,
+        experiments,
+        ...running,
+      }
       const mill = new Mill(parts)
       registered.follow()
       if (options.answerRequests === true) await mill.answerRequests(partitions)
@@ -155,6 +179,11 @@ export async function openMill(
 }
 
 const modelBytesMaxDefault = 512 * 1024 * 1024
+/** Those given, and those of arms and shadows. */
+function modelsOf({ models = [], experiments = [] }: Pick<MillOptions, 'models' | 'experiments'>): readonly Model[] {
+  const ofArms = experiments.flatMap(({ arms, shadows }) => [...arms.map(({ model }) => model), ...shadows])
+  return [...models, ...new Set(ofArms.filter((model) => !models.includes(model)))]
+}
 
 /** The definitions given, if any: applied, or refused where they differ from what is. */
 async function chooseVersion(options: MillOptions, place: VersionPlace): Promise<Applied | null> {
@@ -190,6 +219,7 @@ type Parts = {
   readonly answers: AnswerCounts
   readonly registered: RegisteredModels
   readonly modelVersions: ModelVersions
+  readonly experiments: Experiments | null
   readonly opened: Applied | null
 }
 
@@ -215,12 +245,14 @@ export class Mill {
   readonly #ingestion: Ingestion
   readonly #models: Models
   readonly #scorer: Scorer | null
+  readonly #experiments: Experiments | null
   #reader: VectorReader
   #answering: Answering | null = null
   #closing: Promise<void> | null = null
 
   constructor(parts: Parts) {
     const { log, store, engine, clock, versions, models, registered, modelVersions, scorer, answers, opened } = parts
+    this.#experiments = parts.experiments
     this.answers = answers
     this.#scorer = scorer
     this.log = log
@@ -324,7 +356,8 @@ export class Mill {
 
   /** As `predict`, by name, for entities of one request: one prefix, one version of the model, one run. */
   async predictMany(request: PredictionRequest): Promise<Predictions> {
-    return await this.#models.predict(request, this.reader)
+    const experiments = this.#experiments?.has(request.model) === true ? this.#experiments : null
+    return await (experiments ?? this.#models).predict(request, this.reader)
   }
 
   /**
@@ -353,6 +386,7 @@ export class Mill {
       },
       now: () => this.now(),
       models: this.#models,
+      experiments: this.#experiments,
       counts: this.answers,
     }
     const place = { log: this.log, store: this.#store, clock: this.#clock, partitions }
@@ -363,6 +397,11 @@ export class Mill {
   /** What answers the requests that come through the log; null while nothing does. */
   get answering(): Answering | null {
     return this.#answering
+  }
+
+  /** What runs its experiments; null: there are none. */
+  get experiments(): Experiments | null {
+    return this.#experiments
   }
 
   /** Events whose predictions are on their way. */
@@ -424,6 +463,7 @@ export class Mill {
       await this.#engine.close()
     } finally {
       await this.#scorer?.close()
+      await this.#experiments?.close()
       await this.#models.close()
       await this.#store.close()
       await this.log.close()

@@ -27,7 +27,14 @@ export type Predictions = {
   /** Of all; `'latest'` when each has its own. */
   readonly asOf: number | 'latest'
   /** In the order of the entities. */
-  readonly predictions: readonly (Prediction & { readonly asOf: number })[]
+  readonly predictions: readonly (Prediction & {
+    readonly asOf: number
+    /** Of an experiment: the arm, null in none; and the model that served it. */
+    readonly arm?: string | null
+    readonly model?: ModelName
+  })[]
+  /** Whose arms they are of, where that was asked for in place of a model. */
+  readonly experiment?: string
   /** What the vectors have seen: stream → next offset per partition. */
   readonly prefix: Readonly<Record<string, readonly number[]>>
 }

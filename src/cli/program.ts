@@ -7,6 +7,7 @@ import { compactCommand } from './commands/compact.ts'
 import { devCommand } from './commands/dev.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { experimentCommand } from './commands/experiment.ts'
 import { explainCommand } from './commands/explain.ts'
 import { forgetCommand } from './commands/forget.ts'
 import { getCommand } from './commands/get.ts'
@@ -46,6 +47,7 @@ export function makeProgram(): Command {
     .addCommand(explainCommand())
     .addCommand(readCommand())
     .addCommand(dlqCommand())
+    .addCommand(experimentCommand())
     .addCommand(forgetCommand())
     .addCommand(compactCommand())
     .addCommand(retentionCommand())

@@ -47,3 +47,6 @@ export const modelRegistryTopic = 'model-registry'
 
 /** Their artefacts, in pieces that fit into records. */
 export const modelArtefactsTopic = 'model-artefacts'
+
+/** Who was given what by which arm of an experiment. */
+export const experimentDataTopic = 'experiment-data'

@@ -125,6 +125,8 @@ export type PredictResponse = {
   readonly model: { readonly name: string; readonly version: number; readonly checksum: string | null }
   readonly asOf: number | 'latest'
   readonly predictions: readonly PredictedEntity[]
+  /** Whose arms they are of, where that was asked for in place of a model. */
+  readonly experiment?: string
   readonly prefix: Readonly<Record<string, readonly number[]>>
 }
 
@@ -138,6 +140,9 @@ export type PredictedEntity = {
   readonly detail?: string
   /** Why the output is not the model's own. */
   readonly fallback?: { readonly reason: string; readonly detail: string }
+  /** Of an experiment: the arm, null in none; and the model that served it. */
+  readonly arm?: string | null
+  readonly model?: PredictResponse['model']
   /** Status of each input that was not PRESENT. */
   readonly inputs: Readonly<Record<string, string>>
 }

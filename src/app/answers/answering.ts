@@ -1,8 +1,15 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../log/log.ts'
-import { computedFeaturesTopic, deadLetterTopic, modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
+import {
+  computedFeaturesTopic,
+  deadLetterTopic,
+  experimentDataTopic,
+  modelInputTopic,
+  predictionsTopic,
+} from '../../plan/topics.ts'
 import type { OnlineStore } from '../../store/online/online-store.ts'
 import { Answerer, type AnswererOptions, type AnsweredPartition } from '../../stream/answerer.ts'
+import type { Experiments } from '../experiments/experiments.ts'
 import type { Models } from '../models.ts'
 import type { AnswerCounts } from './answer-counts.ts'
 import { featureAnswering, makeFeatureAnswers } from './feature-requests.ts'
@@ -17,7 +24,11 @@ type Place = {
   readonly partitions: number
 }
 
-type Source = AnswerSource & { readonly models: Models; readonly counts: AnswerCounts }
+type Source = AnswerSource & {
+  readonly models: Models
+  readonly experiments: Experiments | null
+  readonly counts: AnswerCounts
+}
 
 /** What answers the requests that come through the log, in one process. */
 export class Answering {
@@ -36,7 +47,7 @@ export class Answering {
       { ...featureAnswering, besides: [deadLetterTopic], answer: makeFeatureAnswers(source, features) },
       {
         ...inferenceAnswering,
-        besides: [deadLetterTopic, modelInputTopic],
+        besides: [deadLetterTopic, modelInputTopic, ...(source.experiments === null ? [] : [experimentDataTopic])],
         answer: makeInferenceAnswers(source, predictions),
       },
     ]

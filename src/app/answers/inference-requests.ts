@@ -1,9 +1,21 @@
 import { MillraceError } from '../../base/faults.ts'
-import { inferenceRequestsTopic, modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
+import type { Prediction } from '../../model/predictor.ts'
+import { experimentDataTopic, inferenceRequestsTopic, modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
+import type { EntityKeys } from '../../serve/entity-key.ts'
 import type { Answer, Request } from '../../stream/answerer.ts'
+import { exposureOf, exposureRecord } from '../experiments/experiment-log.ts'
+import type { Assigned, Experiments } from '../experiments/experiments.ts'
 import type { Models, TakenModel } from '../models.ts'
 import { ask, type Asked, askedBefore, modelInputOf, predictAll, predictionOf } from './asked.ts'
-import { type AnswerSource, answerRecord, parseLogRequest, reasonOf, refuse, textMember } from './log-request.ts'
+import {
+  type AnswerSource,
+  answerRecord,
+  memberOf,
+  parseLogRequest,
+  reasonOf,
+  refuse,
+  textMember,
+} from './log-request.ts'
 
 const name = inferenceRequestsTopic
 const modelCharsMax = 256
@@ -12,9 +24,11 @@ const deadlineMs = 10_000
 
 export const inferenceAnswering = { name, requests: inferenceRequestsTopic, answers: predictionsTopic } as const
 
+type Source = AnswerSource & { readonly models: Models; readonly experiments: Experiments | null }
+
 /** `inference-requests` → vector → `model-input` → model → `predictions`. */
 export function makeInferenceAnswers(
-  source: AnswerSource & { readonly models: Models },
+  source: Source,
   count: (outcome: string) => void,
 ): (requests: readonly Request[], partition: number) => Promise<Answer[]> {
   return async (requests, partition) => {
@@ -43,33 +57,67 @@ export function makeInferenceAnswers(
       const prediction = predictions[next++]!
       count(prediction.outcome)
       const answer = answerRecord(record, predictionOf(one.asked, prediction, answeredMs), answeredMs)
-      if (!one.isNew) return { answer }
-      return {
-        answer,
-        besides: [{ topic: modelInputTopic, record: answerRecord(record, modelInputOf(one.asked), nowMs) }],
-      }
+      const input = { topic: modelInputTopic, record: answerRecord(record, modelInputOf(one.asked), nowMs) }
+      const exposure = noteExposure(source, { request: requests[index]!, question: one, prediction, nowMs, answeredMs })
+      return { answer, besides: [...(one.isNew ? [input] : []), ...exposure] }
     })
   }
 }
 
-/** `isNew`: its vector was read just now, and is not in the log yet. */
-type Question = { readonly asked: Asked; readonly isNew: boolean }
+/** Tells the experiment of its answer, and gives the record of it, unless that is there. */
+function noteExposure(
+  { experiments }: Source,
+  {
+    request,
+    question,
+    prediction,
+    nowMs,
+    answeredMs,
+  }: {
+    readonly request: Request
+    readonly question: Question
+    readonly prediction: Prediction
+    readonly nowMs: number
+    readonly answeredMs: number
+  },
+): NonNullable<Answer['besides']> {
+  const { assigned, asked } = question
+  if (assigned === null) return []
+  experiments!.told(assigned, { failed: prediction.outcome === 'failed', latencyMs: answeredMs - nowMs })
+  if (assigned.arm === null || request.found.has(experimentDataTopic)) return []
+  const about = { experiment: assigned.experiment.name, unit: assigned.unit, arm: assigned.arm, shadow: false }
+  const exposure = exposureOf({ ...about, model: asked.taken.name }, prediction, answeredMs)
+  return [{ topic: experimentDataTopic, record: exposureRecord(assigned.unit, exposure, answeredMs) }]
+}
 
-function questionFor(
-  { record, found }: Request,
-  source: AnswerSource & { readonly models: Models },
-  known: Map<string, TakenModel>,
-): Question {
-  const { reader, models } = source
+/** `isNew`: its vector was read just now, and is not in the log yet. */
+type Question = { readonly asked: Asked; readonly isNew: boolean; readonly assigned: Assigned | null }
+
+function questionFor({ record, found }: Request, source: Source, known: Map<string, TakenModel>): Question {
+  const { reader, models, experiments } = source
   const { object, requestId, userId, keys, asOf } = parseLogRequest(record)
-  const model = textMember(object, 'model', modelCharsMax)
+  const named = textMember(object, 'model', modelCharsMax)
+  const assigned =
+    experiments?.has(named) === true
+      ? experiments.assign(named, subjectOf(experiments.unit(named), object, keys))
+      : null
+  const model = assigned?.model ?? named
   let taken = known.get(model)
   if (taken === undefined) known.set(model, (taken = models.take(model, reader.plan)))
-  const about = { request_id: requestId, ...(userId === null ? {} : { user_id: userId }) }
+  const about = {
+    request_id: requestId,
+    ...(userId === null ? {} : { user_id: userId }),
+    ...(assigned === null ? {} : { experiment_id: named, variant: assigned.arm }),
+  }
   const before = found.get(modelInputTopic)
   const again = before === undefined ? null : askedBefore(about, taken, before)
-  if (again !== null) return { asked: again, isNew: false }
-  return { asked: ask({ about, keys, taken }, reader, { asOf: asOf ?? source.now() }), isNew: true }
+  if (again !== null) return { asked: again, isNew: false, assigned }
+  return { asked: ask({ about, keys, taken }, reader, { asOf: asOf ?? source.now() }), isNew: true, assigned }
+}
+
+/** Whom an experiment is about: a join key, or a member of the request itself. */
+function subjectOf(unit: string, object: Readonly<Record<string, unknown>>, keys: EntityKeys): unknown {
+  return Object.hasOwn(keys, unit) ? keys[unit] : memberOf(object, unit)
 }
 
 /** A model that is not there, or does not fit, is no fault of the request's form: it says which name it is. */

@@ -45,9 +45,9 @@ type Question =
   | { readonly refused: object; readonly key: Uint8Array }
 
 const topics = [modelInputTopic, predictionsTopic]
-const batchMax = 256
+const batchMax = 2_048
 /** Events that wait for their predictions: beyond so many, folding waits as well. */
-const waitingMax = 4_096
+const waitingMax = 8_192
 const deadlineMs = 10_000
 
 /**

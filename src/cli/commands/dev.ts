@@ -39,13 +39,16 @@ async function run(file: string, options: RunOptions): Promise<void> {
     import('../../app/watch-definitions.ts'),
     importServer(),
   ])
-  const [first, [{ loadModels }, { millrace }, { watchDefinitions }]] = await Promise.all([loading, imports])
+  const [first, [{ loadExperiments, loadModels }, { millrace }, { watchDefinitions }]] = await Promise.all([
+    loading,
+    imports,
+  ])
   if (first.result instanceof Error) throw first.result
   const { definitions } = first.result
-  const models = await loadModels(file)
+  const [models, experiments] = [await loadModels(file), await loadExperiments(file)]
   await runMill(
     options,
-    (opening) => millrace({ ...opening, definitions, models, allowIncompatible: true }),
+    (opening) => millrace({ ...opening, definitions, models, experiments, allowIncompatible: true }),
     (mill) => {
       if (mill.opened !== null) printChange(mill.opened)
       const watcher = watchDefinitions(file, first, (result) => reapply(mill, result))

@@ -29,9 +29,15 @@ with 0.`,
 async function run(file: string | undefined, options: RunOptions & { role?: string }): Promise<void> {
   const cluster = options.role === undefined ? {} : { cluster: rolesOf(options.role, options.kafka !== undefined) }
   const { millrace } = await import('../../app/mill.ts')
-  const { loadModels, loadPlan } = await import('../../app/load-plan.ts')
+  const { loadExperiments, loadModels, loadPlan } = await import('../../app/load-plan.ts')
   const given =
-    file === undefined ? {} : { definitions: (await loadPlan(file)).definitions, models: await loadModels(file) }
+    file === undefined
+      ? {}
+      : {
+          definitions: (await loadPlan(file)).definitions,
+          models: await loadModels(file),
+          experiments: await loadExperiments(file),
+        }
   await runMill(options, (opening) => millrace({ ...opening, ...given, ...cluster, onDifference: 'refuse' }))
 }
 
