@@ -13,6 +13,7 @@ import { Engine } from '../stream/engine.ts'
 import type { EngineObserver } from '../stream/engine-types.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
 import type { Scorer } from './answers/scorer.ts'
+import { joinPlace } from './join-place.ts'
 import type { LogPlace } from './open-log.ts'
 
 /** What a mill asks of its engine, whether that has everything or a part of a cluster's work. */
@@ -112,7 +113,8 @@ async function openPart(
   for (const [of, share] of shares) engine.assign(places(options.log, of, share))
   engine.follow(places(options.log, topics.compute, serve ?? []))
   const shared = shares.flatMap(([of, share]) => (share === 'shared' ? of : []))
-  if (shared.length > 0) engine.join(await joinGroup(engine, shared, { group, place, clock: options.clock }))
+  if (shared.length > 0)
+    engine.join(await joinGroup(engine, shared, { group, place, clock: options.clock, observer: options.observer }))
   return engine
 }
 
@@ -120,21 +122,20 @@ type Joining = {
   readonly group: ClusterOptions['group'] | undefined
   readonly place: LogPlace | undefined
   readonly clock: Clock
+  readonly observer: EngineObserver | undefined
 }
 
 async function joinGroup(
   engine: ClusterEngine,
   topics: readonly string[],
-  { group, place, clock }: Joining,
+  { group, place, clock, observer }: Joining,
 ): Promise<Membership> {
   if (group === undefined || place === undefined) {
     const allowed = 'Name a `group`, and give a log in Kafka; or say which partitions.'
     throw new MillraceError('REQUEST_MALFORMED', { detail: 'a shared part of the work', allowed })
   }
   const { name, ...settings }: GroupSettings = typeof group === 'string' ? { name: group } : group
-  const { joinGroup: join } = await import('../log/kafka/group/join-group.ts')
-  return await join({
-    ...place.options,
+  return await joinPlace(place, {
     ...settings,
     clock,
     group: name,
@@ -145,6 +146,7 @@ async function joinGroup(
       await Promise.resolve()
     },
     onRevoked: async (partitions) => await engine.revoke(partitions),
+    onRebalance: (change) => observer?.rebalance?.(change),
   })
 }
 
