@@ -3,7 +3,7 @@ import { formatDuration } from '../base/duration.ts'
 import type { ClusterDescription, KafkaTopicDescription } from '../log/kafka/describe-cluster.ts'
 import { storedName } from '../log/namespaced-log.ts'
 import type { Plan } from '../plan/plan.ts'
-import { registryTopic } from '../plan/topics.ts'
+import { modelRegistryTopic, registryTopic } from '../plan/topics.ts'
 import { plannedTopics } from '../stream/create-topics.ts'
 import { loadKafkaModule, type LogPlace } from './open-log.ts'
 
@@ -33,7 +33,7 @@ export function clusterTopics(
   const existing = cluster.topics.map((one) => ({ ...one, retentionMs: retentionOf(one) }))
   const needed = [
     ...plannedTopics(plan, { existing, partitions }),
-    { topic: registryTopic, partitions: 1, retentionMs: null },
+    ...[registryTopic, modelRegistryTopic].map((topic) => ({ topic, partitions: 1, retentionMs: null })),
   ]
   return needed.map(({ topic, partitions: count, retentionMs }) => {
     const name = namespace === null ? topic : storedName(topic, namespace)

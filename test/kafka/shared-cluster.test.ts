@@ -57,9 +57,8 @@ describe('a cluster shared with others', { skip }, async () => {
     await foreign.setConfig('payments', 'retention.ms', '3456000000')
     const applied = await cli('alice', 'apply', definitions, '--kafka-replication', '1')
     assert.equal(applied.code, 0, applied.stderr)
-    const names = ['dead-letter-queue', 'forgotten-entities', 'late-events', 'plan-registry'].map(
-      (one) => `shop.${one}`,
-    )
+    const own = ['dead-letter-queue', 'forgotten-entities', 'late-events', 'model-registry', 'plan-registry']
+    const names = own.map((one) => `shop.${one}`)
     const { topics: found } = await describeCluster({ brokers: cluster.brokers, clock: systemClock })
     const made = found.filter(({ topic }) => !topic.startsWith('__'))
     assert.deepEqual(made.map(({ topic }) => topic).sort(), ['payments', ...names])
