@@ -552,7 +552,8 @@ export class Engine {
     } as const
     // Waited for below, and thrown there, unless the outputs fail first.
     followed?.catch(() => undefined)
-    const checkpoint: Checkpoint = { ...cut, outputs: { ...(await own.flush(taken)), ...(await followed) } }
+    const outputs = { ...(await own.flush(taken)), ...(await followed) }
+    const checkpoint: Checkpoint = { ...cut, outputs }
     changes.push([checkpointKey, encodeCheckpoint(checkpoint)])
     await store.write(changes)
     this.#checkpointNumber = checkpoint.number
