@@ -533,8 +533,7 @@ export class Engine {
   }
 
   async #writeCheckpoint(): Promise<void> {
-    const { log, store, clock, observer } = this.#options
-    const startedAt = clock.elapsed()
+    const [{ log, store, clock, observer }, startedAt] = [this.#options, this.#options.clock.elapsed()]
     // From here to the first await nothing else runs: all of this is one prefix.
     this.#progressed = false
     const changes = this.#emission.features.takeChanges()
