@@ -131,6 +131,8 @@ function soakPart(record: SoakRecord | null): string {
       `| open files | ${steady.filesPerHour} per hour |`,
       `| most records waiting | ${steady.lagMax} |`,
     ].join('\n'),
+    "V8's young generation was held at two halves of 16 MB: by itself it doubles now and then, up to 64 MB each, and a process " +
+      'of long standing may take that much more.',
     '![memory and open files](../test/chaos/results/soak.svg)',
     circumstancesOf(record),
   ].join('\n\n')
