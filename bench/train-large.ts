@@ -21,10 +21,10 @@ const bench: Bench = {
       { what: 'spine', value: counts.labels, unit: 'rows', note: `${counts.users} users` },
     ]
     const sums = new Set<string>()
-    for (const [where, memory] of [
-      ['in memory', 2 ** 36],
-      ['spilled', context.quick ? 2 ** 20 : 2 ** 28],
-    ] as const) {
+    const spilled = ['spilled', context.quick ? 2 ** 20 : 2 ** 28] as const
+    const inMemory = ['in memory', 2 ** 36] as const
+    // In memory, the largest size is more than machines of this kind have.
+    for (const [where, memory] of events > 50_000_000 ? [spilled] : [inMemory, spilled]) {
       for (const threads of [1, 2]) {
         const task = { ...files, output: join(context.folder, 'out.parquet'), threads, memory }
         const { ms, rssBytes, sha256 } = runChild(task)
@@ -35,7 +35,7 @@ const bench: Bench = {
         context.log(`${what}: ${Math.round(ms)} ms, ${Math.round(rssBytes / 2 ** 20)} MB`)
       }
     }
-    rows.push({ what: 'different files', value: sums.size, unit: 'of 4', note: 'by their SHA-256; 1 is right' })
+    rows.push({ what: 'different files', value: sums.size, unit: 'files', note: 'by their SHA-256; 1 is right' })
     return rows
   },
 }

@@ -140,7 +140,8 @@ async function placesOf({ folder, nodes = 1, port }: ClusterOptions): Promise<No
 
 async function clusterIdOf(folder: string): Promise<string> {
   const file = join(folder, 'cluster-id')
-  if (!existsSync(file)) await writeFile(file, randomBytes(16).toString('base64url'))
+  // Sixteen bytes, of which the first is not drawn: an id that begins with "-" reads as an option of the command line.
+  if (!existsSync(file)) await writeFile(file, Buffer.from([0, ...randomBytes(15)]).toString('base64url'))
   return await readFile(file, 'utf8')
 }
 

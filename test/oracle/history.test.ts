@@ -58,8 +58,9 @@ test('files before the hand-over point and the topic after it agree with the nai
     lawOptions(150),
   )
   // The random cases do meet all of it.
+  if (process.env['RUNS'] !== undefined) return
   assert.ok(
-    Object.values(tally).every((count) => count > 20) || process.env['SEED'] !== undefined,
+    Object.values(tally).every((count) => count > 20),
     JSON.stringify(tally),
   )
 })
