@@ -94,24 +94,56 @@ export function parseFileColumn(values: TableColumnValues, { field, holdsInstant
 function parseNumbers(values: Float64Array, field: Field, holdsInstants: boolean): Float64Array | null {
   const isNullable = field.presence !== 'required'
   const isInstants = field.kind === 'timestamp' && (holdsInstants || field.unit === 'ms')
-  if (field.kind === 'float') return fitting(values, isNullable, isSmallEnough)
-  if (field.kind === 'int') return fitting(values, isNullable, Number.isSafeInteger)
-  return isInstants ? fitting(values, isNullable, isInstant) : null
+  const fits =
+    field.kind === 'float'
+      ? areSmallEnough(values, isNullable)
+      : field.kind === 'int'
+        ? areSafeIntegers(values, isNullable)
+        : isInstants && areInstants(values, isNullable)
+  return fits ? withoutMinusZero(values) : null
 }
 
-function fitting(values: Float64Array, isNullable: boolean, fits: (value: number) => boolean): Float64Array | null {
-  const parsed = new Float64Array(values.length)
+// A loop of its own for each: one that calls what it is handed takes five times as long.
+
+function areSmallEnough(values: Float64Array, isNullable: boolean): boolean {
   for (let index = 0; index < values.length; index++) {
     const value = values[index]!
-    if (!fits(value) && !(isNullable && Number.isNaN(value))) return null
-    // Adding 0 makes -0 a 0.
-    parsed[index] = value + 0
+    if (value <= floatMagnitudeMax && value >= -floatMagnitudeMax) continue
+    if (!isNullable || !Number.isNaN(value)) return false
   }
-  return parsed
+  return true
 }
 
-const isSmallEnough = (value: number): boolean => value <= floatMagnitudeMax && value >= -floatMagnitudeMax
-const isInstant = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < instantMsEnd
+function areSafeIntegers(values: Float64Array, isNullable: boolean): boolean {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!
+    if (Math.floor(value) === value && value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER) continue
+    if (!isNullable || !Number.isNaN(value)) return false
+  }
+  return true
+}
+
+function areInstants(values: Float64Array, isNullable: boolean): boolean {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!
+    if (Math.floor(value) === value && value >= 0 && value < instantMsEnd) continue
+    if (!isNullable || !Number.isNaN(value)) return false
+  }
+  return true
+}
+
+/** The column itself where it holds none, as nearly all do. */
+function withoutMinusZero(values: Float64Array): Float64Array {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!
+    if (value === 0 && 1 / value < 0) return withPlainZeros(values)
+  }
+  return values
+}
+
+function withPlainZeros(values: Float64Array): Float64Array {
+  return values.map((value) => value + 0)
+}
 
 /** Reads a table with its columns of numbers as such where it has them. */
 export function numbersFrom(table: TableReader, columns: readonly string[]): AsyncIterable<TableBatch> {

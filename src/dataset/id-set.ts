@@ -20,10 +20,15 @@ export class IdSet {
 
   /** Adds the ids of a column's rows; gives the rows whose id is new, null for all of them. */
   addAll(ids: BatchColumn, rows: number): Int32Array | null {
-    const fresh = new Int32Array(rows)
-    let count = 0
-    for (let row = 0; row < rows; row++) if (this.#add(ids[row] as string | number)) fresh[count++] = row
-    return count === rows ? null : fresh.subarray(0, count)
+    let row = 0
+    while (row < rows && this.#add(ids[row] as string | number)) row += 1
+    if (row === rows) return null
+    // Only from the first one on that was there already.
+    const fresh = new Int32Array(rows - 1)
+    for (let before = 0; before < row; before++) fresh[before] = before
+    let count = row
+    for (row += 1; row < rows; row++) if (this.#add(ids[row] as string | number)) fresh[count++] = row
+    return fresh.subarray(0, count)
   }
 
   #add(id: string | number): boolean {

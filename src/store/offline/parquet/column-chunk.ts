@@ -34,8 +34,8 @@ export function planColumn(schema: SchemaTree, root: SchemaTree): ColumnPlan {
   return { name, root, schemaPath, convert }
 }
 
-/** One column of a row group: its bytes, from the dictionary page if it has one. */
-export type Chunk = { readonly meta: ColumnMetaData; readonly bytes: ArrayBuffer; readonly rows: number }
+/** One column of a row group: its bytes, from the dictionary page if it has one. What is decoded holds none of them. */
+export type Chunk = { readonly meta: ColumnMetaData; readonly bytes: Uint8Array; readonly rows: number }
 
 /**
  * The values of one column in one row group: a loop over pages of our own, around the library's decoders of what is
@@ -67,12 +67,12 @@ function* pagesOf(plan: ColumnPlan, { meta, bytes }: Chunk, countMax: number): G
     repetitionMax: getMaxRepetitionLevel(plan.schemaPath),
     definitionMax: getMaxDefinitionLevel(plan.schemaPath),
   }
-  const reader = { view: new DataView(bytes), offset: 0 }
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset: 0 }
   let dictionary: ArrayLike<TableValue> | null = null
   let count = 0
   while (count < countMax) {
     const header = parquetHeader(reader)
-    const compressed = new Uint8Array(bytes, reader.offset, header.compressed_page_size)
+    const compressed = bytes.subarray(reader.offset, reader.offset + header.compressed_page_size)
     reader.offset += header.compressed_page_size
     if (header.type === 'INDEX_PAGE') continue
     verifyChecksum(header, compressed)
@@ -125,6 +125,14 @@ function placeNumbers(pages: readonly Page[], rows: number): Float64Array | null
     const source = (dictionary ?? values) as ArrayLike<number>
     const positions = dictionary === null ? null : (values as ArrayLike<number>)
     const count = definition?.length ?? values.length
+    if (positions === null && source instanceof Float64Array && count === source.length) {
+      if (holdsNaN(source)) return null
+      // Most chunks are one page, whose values nobody else holds: they need no copy.
+      if (count === rows && row === 0) return source
+      into.set(source.subarray(0, Math.max(0, rows - row)), row)
+      row += count
+      continue
+    }
     let next = 0
     for (let i = 0; i < count; i++) {
       if (definition !== null && definition[i] === 0) {
@@ -139,6 +147,11 @@ function placeNumbers(pages: readonly Page[], rows: number): Float64Array | null
     row += count
   }
   return row === rows ? into : null
+}
+
+function holdsNaN(values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true
+  return false
 }
 
 function place({ definition, values, dictionary }: Page, into: TableValue[], row: number): void {

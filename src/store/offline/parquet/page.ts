@@ -38,7 +38,7 @@ export function readDictionary(header: PageHeader, compressed: Uint8Array, { ele
   const page = decompressPage(compressed, header.uncompressed_page_size, codec, decompressors)
   const count = header.dictionary_page_header?.num_values ?? 0
   if (count > page.length * 8) throw new Error(`a dictionary claims ${count} values in ${page.length} bytes`)
-  return readPlain(readerOf(page), storedType(element), count, element.type_length)
+  return storedValues(page, { encoding: 'PLAIN', count }, element)
 }
 
 export function readDataPage(header: PageHeader, compressed: Uint8Array, leaf: Leaf): StoredPage {
@@ -123,6 +123,8 @@ function storedValues(bytes: Uint8Array, { encoding, count }: Encoded, element: 
   const type = storedType(element)
   switch (encoding) {
     case 'PLAIN':
+      if (type === 'DOUBLE') return new Float64Array(ownBytes(bytes, count * 8))
+      if (type === 'INT64') return new BigInt64Array(ownBytes(bytes, count * 8))
       return readPlain(reader, type, count, element.type_length)
     case 'RLE': {
       const bits = new Uint8Array(count)
@@ -153,6 +155,15 @@ function storedValues(bytes: Uint8Array, { encoding, count }: Encoded, element: 
     default:
       throw new Error(`values are encoded as ${encoding}`)
   }
+}
+
+/** A copy, aligned, that outlives the chunk it was read from. */
+function ownBytes(bytes: Uint8Array, size: number): ArrayBuffer {
+  if (bytes.length < size) throw new Error(`a page has ${bytes.length} of the ${size} bytes of its values`)
+  // Not by slice, which of a Buffer, as codecs of Node give it, is no copy.
+  const own = new Uint8Array(size)
+  own.set(bytes.subarray(0, size))
+  return own.buffer
 }
 
 function storedType(element: SchemaElement): NonNullable<SchemaElement['type']> {

@@ -60,12 +60,13 @@ async function* readGroups(source: ParquetFile, names: readonly string[]): Async
   const { path, metadata } = source
   const plans = await reading(path, () => planColumns(source, names))
   const file = await reading(path, () => openUnchanged(source))
+  const buffer = new ReadBuffer(file)
   try {
     for (const group of metadata.row_groups) {
       const rows = Number(group.num_rows)
       if (rows === 0) continue
       const decoded = new Map<ColumnPlan, TableColumnValues>()
-      for (const plan of new Set(plans)) decoded.set(plan, await reading(path, () => readColumn(file, group, plan)))
+      for (const plan of new Set(plans)) decoded.set(plan, await reading(path, () => readColumn(buffer, group, plan)))
       yield { rows, columns: plans.map((plan) => decoded.get(plan)!) }
     }
   } finally {
@@ -103,12 +104,12 @@ async function openUnchanged({ path, version }: ParquetFile): Promise<FileHandle
   return open(path)
 }
 
-async function readColumn(file: FileHandle, group: RowGroup, plan: ColumnPlan): Promise<TableColumnValues> {
+async function readColumn(buffer: ReadBuffer, group: RowGroup, plan: ColumnPlan): Promise<TableColumnValues> {
   const chunk = group.columns.find((column) => column.meta_data?.path_in_schema[0] === plan.name)
   if (chunk?.meta_data === undefined) throw new Error(`column "${plan.name}" is missing from a row group`)
   if (chunk.file_path !== undefined) throw new Error(`column "${plan.name}" lies in another file, ${chunk.file_path}`)
   const start = chunkStart(chunk.meta_data)
-  const bytes = await readBytes(file, start, start + Number(chunk.meta_data.total_compressed_size))
+  const bytes = await buffer.read(start, start + Number(chunk.meta_data.total_compressed_size))
   return decodeChunk(plan, { meta: chunk.meta_data, bytes, rows: Number(group.num_rows) })
 }
 
@@ -117,15 +118,36 @@ function chunkStart({ dictionary_page_offset, data_page_offset }: ColumnMetaData
   return Number(dictionary_page_offset || data_page_offset)
 }
 
+/** One buffer for chunk after chunk: what is read is valid until the next is. */
+class ReadBuffer {
+  readonly #file: FileHandle
+  #bytes = new Uint8Array(0)
+
+  constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  async read(start: number, end: number): Promise<Uint8Array> {
+    if (this.#bytes.length < end - start) this.#bytes = new Uint8Array(end - start)
+    const bytes = this.#bytes.subarray(0, end - start)
+    await readInto(this.#file, bytes, start)
+    return bytes
+  }
+}
+
 async function readBytes(file: FileHandle, start: number, end: number): Promise<ArrayBuffer> {
   const bytes = new Uint8Array(end - start)
-  let filled = 0
-  while (filled < bytes.length) {
+  await readInto(file, bytes, start)
+  return bytes.buffer
+}
+
+async function readInto(file: FileHandle, bytes: Uint8Array, start: number): Promise<void> {
+  const end = start + bytes.length
+  for (let filled = 0; filled < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
     if (bytesRead === 0) throw new Error(`it ends at byte ${start + filled}, before the ${end} that its footer names`)
     filled += bytesRead
   }
-  return bytes.buffer
 }
 
 /** Whatever the file or the library stumbles over is one fault, with the file's name and the cause. */
