@@ -1,6 +1,9 @@
 import { assert } from '../base/assert.ts'
 import { MillraceError } from '../base/faults.ts'
 import { predict, type Prediction, type ReadVector } from '../model/predictor.ts'
+import type { Distribution } from '../model/quality/drift.ts'
+import { VersionWatch } from '../model/quality/version-watch.ts'
+import type { RemoteWatch } from '../model/remote/remote-watch.ts'
 import type { ModelRunner } from '../model/runner.ts'
 import type { ModelPlan } from '../plan/model-plan.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -11,13 +14,19 @@ export type ModelName = { readonly name: string; readonly version: number; reado
 export type LoadedModelParts = {
   readonly name: ModelName
   readonly runner: ModelRunner
+  /** How its inputs were spread in its training set, by name. */
+  readonly training: ReadonlyMap<string, Distribution>
   /** Checks it against a plan. Throws `DEFINITION`. */
   readonly compile: (plan: Plan) => ModelPlan
 }
 
+/** A version of a model that is loaded, for whoever watches it. */
+export type WatchedModel = Pick<LoadedModel, 'name' | 'watch' | 'remotes'>
+
 /** One version of a model, ready to run. */
 export class LoadedModel {
   readonly name: ModelName
+  readonly watch: VersionWatch
   readonly #runner: ModelRunner
   readonly #compile: LoadedModelParts['compile']
   /** Checked against the plan that was served last. */
@@ -27,8 +36,9 @@ export class LoadedModel {
   #isClosing = false
   #closing: { readonly closed: Promise<void>; readonly close: () => void } | null = null
 
-  constructor({ name, runner, compile }: LoadedModelParts) {
+  constructor({ name, runner, training, compile }: LoadedModelParts) {
     this.name = name
+    this.watch = new VersionWatch(training)
     this.#runner = runner
     this.#compile = compile
   }
@@ -36,6 +46,11 @@ export class LoadedModel {
   /** Runs that were begun and have not ended. */
   get underWay(): number {
     return this.#underWay
+  }
+
+  /** The servers that are asked for it. */
+  get remotes(): readonly RemoteWatch[] {
+    return this.#runner.remotes ?? []
   }
 
   /** Whether it takes no more runs. */
@@ -67,7 +82,9 @@ export class LoadedModel {
     assert(!this.#isClosing, 'a model that is closing is not asked')
     this.#underWay += 1
     try {
-      return await predict(plan, this.#runner, vectors, deadlineMs)
+      const predictions = await predict(plan, this.#runner, vectors, deadlineMs)
+      this.watch.saw(plan, vectors, predictions)
+      return predictions
     } finally {
       this.#underWay -= 1
       if (this.#underWay === 0) this.#closing?.close()

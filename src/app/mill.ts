@@ -33,6 +33,7 @@ import { ModelVersions } from './model-versions.ts'
 import { isOfRegistry, type ModelName, Models, type PredictionRequest, type Predictions } from './models.ts'
 import type { VersionCounts } from './prediction-counts.ts'
 import { rawEvent } from './raw-event.ts'
+import type { WatchedModel } from './loaded-model.ts'
 import { RegisteredModels } from './registered-models.ts'
 import { Replays } from './replays.ts'
 import { type ClusterOptions, openEngine, type RunningEngine } from './running-engine.ts'
@@ -278,6 +279,11 @@ export class Mill {
   /** What became of the predictions that were asked for, by version and stage. */
   get predictionCounts(): readonly VersionCounts[] {
     return this.#models.counts.all
+  }
+
+  /** The versions of models that are loaded, with what went through them. */
+  get loadedModels(): readonly WatchedModel[] {
+    return this.#models.loaded
   }
 
   /** What is served now. */

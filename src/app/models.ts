@@ -109,6 +109,11 @@ export class Models {
     return [...this.#own.values(), ...live].map(({ name }) => name)
   }
 
+  /** Every version that is loaded, whether it answers or not. */
+  get loaded(): readonly LoadedModel[] {
+    return [...this.#own.values(), ...this.#registered.loaded]
+  }
+
   /**
    * Reads the vectors at once, so all are of one prefix, and asks the model. Throws `NAME_UNDECLARED`, `MODEL_MISFIT`,
    * `MODEL_NOT_LIVE`, `MODEL_BUSY`, `PREDICTION_LATE`, and what reading throws. What the model does is an outcome,

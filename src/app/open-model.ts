@@ -12,18 +12,21 @@ import { loadOnnxRuntime } from '../model/onnx/runtime.ts'
 import { openRemoteRunner } from '../model/remote/remote-runner.ts'
 import type { ModelRunner } from '../model/runner.ts'
 import type { RemotePlan } from '../plan/check-remote.ts'
-import { compileDeclared, type DeclaredVersion, type GoldenSet } from '../plan/model-declaration.ts'
+import { compileDeclared, type DeclaredVersion } from '../plan/model-declaration.ts'
 import { compileModels, type ModelPlan } from '../plan/model-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { readArtefact } from '../registry/models/artefacts.ts'
+import type { ModelDescription } from '../registry/models/pushed-model.ts'
 import type { ModelVersion } from '../registry/models/registered-model.ts'
 import { LoadedModel } from './loaded-model.ts'
+import { readTraining } from './watching/read-training.ts'
 
 /** Loads a model that comes with the process. Throws `MODEL_UNREADABLE`, `MODEL_REFUSED`, `MODEL_RUNTIME_MISSING`. */
 export async function openDeclaredModel(model: Model, plan: ModelPlan, clock: Clock): Promise<LoadedModel> {
+  const training = await readTraining(model.training)
   const runner = await openRunner(plan, clock)
   const name = { name: plan.name, version: plan.version, checksum: runner.checksum }
-  return new LoadedModel({ name, runner, compile: (served) => compileModels([model], served)[0]! })
+  return new LoadedModel({ name, runner, training, compile: (served) => compileModels([model], served)[0]! })
 }
 
 /**
@@ -42,7 +45,7 @@ export async function openRegisteredModel(
 
 /** The same of an artefact that is at hand. */
 export async function openVersion(
-  declared: DeclaredVersion & { readonly golden: GoldenSet | null },
+  declared: DeclaredVersion & Pick<ModelDescription, 'golden' | 'training'>,
   artefact: Uint8Array,
   plan: Plan,
 ): Promise<LoadedModel> {
@@ -57,6 +60,7 @@ export async function openVersion(
   return new LoadedModel({
     name: { name, version, checksum: runner.checksum },
     runner,
+    training: new Map(Object.entries(declared.training?.spreads ?? {})),
     compile: (served) => compileDeclared(declared, served),
   })
 }

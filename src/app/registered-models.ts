@@ -64,6 +64,11 @@ export class RegisteredModels {
     return [...this.#slots.values()].flatMap(({ live }) => (live === null ? [] : [live]))
   }
 
+  /** Everything that is loaded, whether it answers or not. */
+  get loaded(): readonly LoadedModel[] {
+    return [...this.#slots.values()].flatMap(({ loaded }) => [...loaded.values()])
+  }
+
   has(name: string): boolean {
     return this.#options.registry.find(name) !== undefined
   }

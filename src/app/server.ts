@@ -8,6 +8,7 @@ import type { EngineObserver } from '../stream/engine-types.ts'
 import { makeHttpService } from './http-service.ts'
 import type { Mill } from './mill.ts'
 import { retentionLeftMs } from './retention-left.ts'
+import { reportModels } from './watching/report-models.ts'
 
 export type ServerOptions = {
   readonly mill: Mill
@@ -38,6 +39,7 @@ export async function startServer({ mill, host, port, clock, metrics: given, log
   const metrics = given ?? makeMetrics()
   metrics.collectWith(makeCollector(mill, metrics))
   metrics.collectWith(() => collectRetention(mill, metrics, clock))
+  reportModels(() => mill.loadedModels, metrics)
   mill.registered.listener = (event) => {
     if (event.kind !== 'failed') return
     const { model, version, fault: error } = event

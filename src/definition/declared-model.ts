@@ -21,6 +21,19 @@ export interface Model<
   /** The stream whose events it scores as they arrive; null: none. */
   readonly score: { readonly on: Stream } | null
   readonly missing: 'refuse' | 'pass' | { readonly default: Readonly<Record<string, unknown>> }
+  /** Null: nobody says what came true. */
+  readonly outcome: ModelOutcome | null
+  /** Manifest of the set that it was trained on; null: nobody says which. */
+  readonly training: string | URL | null
+}
+
+/** What came true of predictions: events of a stream that name them, within some time of each. */
+export type ModelOutcome = {
+  readonly on: Stream
+  /** The field that has the `request_id` of the prediction; null: the stream's id. */
+  readonly id: string | null
+  readonly label: string
+  readonly horizon: string
 }
 
 /** Where the answers of a model come from. */

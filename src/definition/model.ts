@@ -1,3 +1,4 @@
+import type { Duration } from '../base/duration.ts'
 import type { Fields, FieldValue } from '../schema/field.ts'
 import type {
   Model,
@@ -52,6 +53,21 @@ export interface ModelOptions<Input extends ModelInput, Output extends ModelOutp
    * of the input. Predictions go to the topic `predictions`.
    */
   readonly score?: { readonly on: Stream }
+  /** What came true of its predictions, so that it is known how good they were: in `/metrics` and `model report`. */
+  readonly outcome?: {
+    readonly on: Stream
+    /** The field that has the `request_id` of the prediction: of an event that was scored, its id. Default: the stream's id. */
+    readonly id?: string
+    /** A boolean field, or a number that is above 0 where it came true. */
+    readonly label: string
+    /** After a prediction, how long its label counts. */
+    readonly horizon: Duration
+  }
+  /**
+   * The FILE.manifest.json of the training set, relative to where the process runs: how far the inputs have drifted from
+   * it is in `/metrics` and `model report`. Versions of the registry bring their own.
+   */
+  readonly training?: string | URL
 }
 
 /** `model('fraud', { version: 1, input: fraudV1, from: onnx('fraud.onnx'), output: { score: float() } })` */
@@ -71,6 +87,9 @@ export function model<
     from: options.from as Model['from'],
     output: Object.freeze({ ...options.output }),
     score: options.score === undefined ? null : Object.freeze({ on: options.score.on }),
+    outcome:
+      options.outcome === undefined ? null : Object.freeze({ ...options.outcome, id: options.outcome.id ?? null }),
+    training: options.training ?? null,
     missing: typeof missing === 'object' ? Object.freeze({ default: Object.freeze({ ...missing.default }) }) : missing,
   })
 }

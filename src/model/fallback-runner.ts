@@ -31,6 +31,7 @@ export function makeFallbackRunner(plan: ModelPlan, model: ModelRunner, fallback
   }
   return {
     checksum: model.checksum,
+    remotes: [...(model.remotes ?? []), ...(fallback.remotes ?? [])],
     run,
     close: async () => {
       await model.close()

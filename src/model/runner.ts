@@ -1,4 +1,5 @@
 import type { FeatureValue } from '../kernel/aggregation.ts'
+import type { RemoteWatch } from './remote/remote-watch.ts'
 
 /** Inputs of a model for some entities: input `j` of entity `i` is `values[i * width + j]`, in the model's order. */
 export type ModelRows = {
@@ -49,6 +50,8 @@ export type FallbackCause = Pick<ModelFailure, 'reason' | 'detail'>
 export interface ModelRunner {
   /** SHA-256 of the artefact; null: the model is code, which its version alone names. */
   readonly checksum: string | null
+  /** The servers that it asks, for whoever watches them. */
+  readonly remotes?: readonly RemoteWatch[]
   /**
    * One result per row, in order. Never rejects for what a model does: that is a failure of its rows. After
    * `deadlineMs` no answer is of use: who can break off does so before, early enough for a fallback.

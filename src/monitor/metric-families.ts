@@ -19,6 +19,20 @@ export type HistogramHandle = { observe(value: number): void }
  */
 export type Family<Labels extends string, Handle> = { of(labels: Readonly<Record<Labels, string | number>>): Handle }
 
+/** Series whose values are known elsewhere: all of them anew at each render, and one that is not given is gone. */
+export type Reported<Labels extends string, Value> = {
+  from(
+    read: () => Iterable<{ readonly labels: Readonly<Record<Labels, string | number>>; readonly value: Value }>,
+  ): void
+}
+
+/** Counts of what lies at or below each bound and above the one before; one more than bounds. */
+export type HistogramValue = {
+  readonly bounds: readonly number[]
+  readonly counts: ArrayLike<number>
+  readonly sum: number
+}
+
 type Description<Labels extends string> = {
   readonly name: string
   readonly help: string
@@ -76,17 +90,10 @@ export class MetricFamilies {
     description: Description<Labels> & { readonly buckets: readonly number[] },
   ): Family<Labels, HistogramHandle> {
     const { buckets, ...rest } = description
-    const { name, help } = rest
     const cells = new Map<HistogramCell, Record<string, string>>()
-    const values = (): MetricValueWithName<string>[] =>
-      [...cells].flatMap(([cell, labels]) => cell.values(name, labels))
-    const metric = {
-      name,
-      type: 'histogram',
-      get: async () => await Promise.resolve({ name, help, type: 'histogram', values: values() }),
-    }
-    // A registry renders whatever can say its values; prom-client's own histogram looks its labels up at each of them.
-    this.#registry.registerMetric(metric as unknown as Histogram)
+    this.#render(rest, 'histogram', () =>
+      [...cells].flatMap(([cell, labels]) => histogramValues(rest.name, labels, cell)),
+    )
     const family = this.#family(rest, (labels) => {
       // Shown from the start, all zero: a series that appears with its first value hides that value from `rate`.
       const cell = new HistogramCell(buckets)
@@ -97,8 +104,51 @@ export class MetricFamilies {
     return family
   }
 
+  reported<Labels extends string>(
+    description: Description<Labels> & { readonly type: 'counter' | 'gauge' },
+  ): Reported<Labels, number> {
+    return this.#report(description, (labels, value) => [{ labels, value } as MetricValueWithName<string>])
+  }
+
+  reportedHistogram<Labels extends string>(description: Description<Labels>): Reported<Labels, HistogramValue> {
+    const { name } = description
+    return this.#report({ ...description, type: 'histogram' }, (labels, value) => histogramValues(name, labels, value))
+  }
+
   async render(): Promise<{ contentType: string; body: string }> {
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  #report<Labels extends string, Value>(
+    description: Description<Labels> & { readonly type: string },
+    valuesOf: (labels: Record<string, string>, value: Value) => MetricValueWithName<string>[],
+  ): Reported<Labels, Value> {
+    const { name, labels: names } = description
+    let given: Parameters<Reported<Labels, Value>['from']>[0] = () => []
+    this.#render(description, description.type, () => {
+      const series = [...given()]
+      if (series.length > this.#seriesMax) this.#refused.inc({ metric: name }, series.length - this.#seriesMax)
+      return series
+        .slice(0, this.#seriesMax)
+        .flatMap(({ labels, value }) =>
+          valuesOf(Object.fromEntries(names.map((label) => [label, String(labels[label])])), value),
+        )
+    })
+    return {
+      from: (read) => {
+        given = read
+      },
+    }
+  }
+
+  /** A registry renders whatever can say its values; prom-client's own histogram looks its labels up at each of them. */
+  #render(
+    { name, help }: Pick<Description<string>, 'name' | 'help'>,
+    type: string,
+    values: () => MetricValueWithName<string>[],
+  ): void {
+    const get = async () => await Promise.resolve({ name, help, type, values: values() })
+    this.#registry.registerMetric({ name, type, get } as unknown as Histogram)
   }
 
   #family<Labels extends string, Handle>(
@@ -138,38 +188,42 @@ class CounterCell implements CounterHandle {
   }
 }
 
-class HistogramCell implements HistogramHandle {
-  /** Ascending; one more count than bounds, for what is above all of them. */
-  readonly #bounds: readonly number[]
-  readonly #counts: number[]
-  #sum = 0
+class HistogramCell implements HistogramHandle, HistogramValue {
+  /** Ascending. */
+  readonly bounds: readonly number[]
+  readonly counts: number[]
+  sum = 0
 
   constructor(bounds: readonly number[]) {
-    this.#bounds = bounds
-    this.#counts = new Array<number>(bounds.length + 1).fill(0)
+    this.bounds = bounds
+    this.counts = new Array<number>(bounds.length + 1).fill(0)
   }
 
   observe(value: number): void {
     assert(Number.isFinite(value), 'what is observed is a number')
     let index = 0
-    while (index < this.#bounds.length && value > this.#bounds[index]!) index += 1
-    this.#counts[index]! += 1
-    this.#sum += value
+    while (index < this.bounds.length && value > this.bounds[index]!) index += 1
+    this.counts[index]! += 1
+    this.sum += value
   }
+}
 
-  /** As Prometheus has a histogram: each bucket counts what is in those below it too. */
-  values(name: string, labels: Record<string, string>): MetricValueWithName<string>[] {
-    let count = 0
-    const buckets = [...this.#bounds, '+Inf'].map((le, index) => {
-      count += this.#counts[index]!
-      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count }
-    })
-    return [
-      ...buckets,
-      { metricName: `${name}_sum`, labels, value: this.#sum },
-      { metricName: `${name}_count`, labels, value: count },
-    ]
-  }
+/** As Prometheus has a histogram: each bucket counts what is in those below it too. */
+function histogramValues(
+  name: string,
+  labels: Record<string, string>,
+  { bounds, counts, sum }: HistogramValue,
+): MetricValueWithName<string>[] {
+  let count = 0
+  const buckets = [...bounds, '+Inf'].map((le, index) => {
+    count += counts[index]!
+    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count }
+  })
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ]
 }
 
 function settings<Labels extends string>({ name, help, labels }: Description<Labels>, registry: Registry) {

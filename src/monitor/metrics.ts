@@ -5,6 +5,9 @@ import {
   type HistogramHandle,
   MetricFamilies,
 } from './metric-families.ts'
+import { makeModelMetrics, type ModelMetrics } from './model-metrics.ts'
+
+export type { ModelMetrics }
 
 /** Every metric of a process. Keep the handles that `of` gives; a label is never an entity key. */
 export type Metrics = {
@@ -53,6 +56,7 @@ export type Metrics = {
   readonly modelSwitches: Family<never, CounterHandle>
   readonly modelLoadFailures: Family<never, CounterHandle>
   readonly predictionSeconds: Family<'model', HistogramHandle>
+  readonly models: ModelMetrics
   readonly stateKeys: Family<'view', GaugeHandle>
   readonly stateBytes: Family<'view', GaugeHandle>
 
@@ -90,6 +94,7 @@ export function makeMetrics({ seriesMax = 2_000 }: MetricsOptions = {}): Metrics
     ...makeEventMetrics(families),
     ...makeReadMetrics(families),
     ...makePredictionMetrics(families),
+    models: makeModelMetrics(families),
     quality: {
       completeness: qualityOf('completeness'),
       validity: qualityOf('validity'),

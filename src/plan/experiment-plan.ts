@@ -1,6 +1,7 @@
 import type { Experiment } from '../definition/experiment.ts'
-import { checkDuration, checkName } from './check-names.ts'
+import { checkName } from './check-names.ts'
 import { FaultList } from './faults.ts'
+import { findOutcomeStream } from './outcome-plan.ts'
 import type { Plan } from './plan.ts'
 
 /** Where the outcomes of an experiment are found. */
@@ -67,27 +68,15 @@ function checkLayers(experiments: readonly Experiment[], faults: FaultList): voi
 function compileOutcome({ name, outcome }: Experiment, plan: Plan, faults: FaultList): OutcomePlan | null {
   if (outcome === null) return null
   const path = `${name}.outcome`
-  const horizonMs = checkDuration(`${path}.horizon`, outcome.horizon, faults)
   if (!(outcome.lift > 0)) faults.add(`${path}.lift`, `it is ${outcome.lift}`, 'more than 0')
-  const stream = plan.streams.find((one) => one.name === outcome.on.name)
-  if (stream === undefined) {
-    faults.unknown(`${path}.on`, 'stream', { name: outcome.on.name, declared: plan.streams.map((one) => one.name) })
-    return null
+  const found = findOutcomeStream(path, { stream: outcome.on.name, horizon: outcome.horizon }, { plan, faults })
+  if (found === null) return null
+  const { stream, horizonMs } = found
+  const unit = found.place('unit', outcome.unit)
+  const converted = outcome.converted === null ? null : found.place('converted', outcome.converted)
+  const kind = outcome.converted === null ? undefined : stream.fields[outcome.converted]?.kind
+  if (kind !== undefined && kind !== 'boolean') {
+    faults.add(`${path}.converted`, `"${outcome.converted}" is ${kind}`, 'a boolean')
   }
-  const columns = Object.keys(stream.fields)
-  const place = (member: string, field: string): number => {
-    const found = columns.indexOf(field)
-    if (found < 0) faults.unknown(`${path}.${member}`, 'field', { name: field, declared: columns })
-    return found
-  }
-  const unit = place('unit', outcome.unit)
-  const converted = outcome.converted === null ? null : place('converted', outcome.converted)
-  if (converted !== null && converted >= 0 && stream.fields[columns[converted]!]!.kind !== 'boolean') {
-    faults.add(
-      `${path}.converted`,
-      `"${outcome.converted}" is ${stream.fields[columns[converted]!]!.kind}`,
-      'a boolean',
-    )
-  }
-  return { stream: stream.name, unit, converted, horizonMs: horizonMs ?? 0 }
+  return { stream: stream.name, unit, converted, horizonMs }
 }

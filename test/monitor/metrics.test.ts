@@ -34,10 +34,32 @@ describe('metrics', () => {
       'millrace_http_request_seconds histogram',
       'millrace_log_end_offset gauge',
       'millrace_metric_series_refused_total counter',
+      'millrace_model_auc gauge',
+      'millrace_model_auc_standard_error gauge',
+      'millrace_model_average_precision gauge',
+      'millrace_model_brier gauge',
+      'millrace_model_calibration_count gauge',
+      'millrace_model_calibration_error gauge',
+      'millrace_model_calibration_mean_score gauge',
+      'millrace_model_calibration_rate gauge',
+      'millrace_model_input_nulls gauge',
+      'millrace_model_input_psi gauge',
+      'millrace_model_input_vectors gauge',
+      'millrace_model_input_warming gauge',
+      'millrace_model_inputs_total counter',
+      'millrace_model_labels gauge',
+      'millrace_model_labels_sample_share gauge',
       'millrace_model_load_failures_total counter',
+      'millrace_model_score histogram',
       'millrace_model_switches_total counter',
+      'millrace_model_unanswered_total counter',
       'millrace_prediction_seconds histogram',
       'millrace_predictions_total counter',
+      'millrace_remote_circuit gauge',
+      'millrace_remote_repeats_total counter',
+      'millrace_remote_requests_total counter',
+      'millrace_remote_retries_left gauge',
+      'millrace_remote_seconds histogram',
       'millrace_retention_left_seconds gauge',
       'millrace_scores_waiting gauge',
       'millrace_shadow_difference_count counter',
@@ -171,6 +193,26 @@ describe('metrics', () => {
     const families = [metrics.eventsApplied, metrics.eventsFiltered, metrics.eventsUnkeyed, metrics.stateKeys]
     for (const family of families) for (const view of ['a', 'b', 'c']) family.of({ view })
     assert.equal((await linesOf(metrics, 'millrace_metric_series_refused_total')).length, 4)
+  })
+
+  test('show what is reported at each render, and no more what is not reported again', async () => {
+    const metrics = makeMetrics({ seriesMax: 2 })
+    let series = [{ labels: { model: 'fraud', version: 1 }, value: 0.5 }]
+    metrics.models.auc.from(() => series)
+    metrics.models.scores.from(() =>
+      series.map(({ labels }) => ({ labels, value: { bounds: [0.5], counts: [2, 1], sum: 1.5 } })),
+    )
+    assert.deepEqual(await linesOf(metrics, 'millrace_model_auc'), [
+      'millrace_model_auc{model="fraud",version="1"} 0.5',
+    ])
+    const { body } = await metrics.render()
+    assert.ok(body.includes('millrace_model_score_bucket{le="+Inf",model="fraud",version="1"} 3\n'))
+    series = []
+    assert.deepEqual(await linesOf(metrics, 'millrace_model_auc'), [])
+    series = [1, 2, 3].map((version) => ({ labels: { model: 'fraud', version }, value: version }))
+    assert.equal((await linesOf(metrics, 'millrace_model_auc')).length, 2, 'bounded as every other metric')
+    const refused = await linesOf(metrics, 'millrace_metric_series_refused_total')
+    assert.ok(refused.some((line) => line.includes('"millrace_model_auc"')))
   })
 
   test('escape what a label holds', async () => {

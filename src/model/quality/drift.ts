@@ -65,7 +65,7 @@ function sharesOf({ counts, nulls }: Distribution): number[] | null {
   return smoothed.map((one) => one / sum)
 }
 
-function binOf(edges: readonly number[], value: number): number {
+export function binOf(edges: readonly number[], value: number): number {
   let low = 0
   let high = edges.length
   while (low < high) {

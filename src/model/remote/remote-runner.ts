@@ -8,6 +8,7 @@ import { Circuit, type CircuitState } from './circuit.ts'
 import { MlflowScoring } from './mlflow.ts'
 import { OpenInference } from './open-inference.ts'
 import { MalformedAnswer, type RemoteProtocol } from './protocol.ts'
+import { type RemoteCounts, remoteSecondsBounds, type RemoteWatch } from './remote-watch.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { AnswerTooLong, type HttpAnswer, type HttpRequest, Transport } from './transport.ts'
 
@@ -52,14 +53,6 @@ export async function openRemoteRunner(
   }
 }
 
-/** What was sent, over the life of a runner. */
-export type RemoteCounts = {
-  readonly answered: number
-  /** By reason of the failure. */
-  readonly failed: ReadonlyMap<ModelFailure['reason'], number>
-  readonly repeated: number
-}
-
 type Parts = {
   readonly plan: ModelPlan
   readonly clock: Clock
@@ -81,8 +74,10 @@ class Failed extends Error {
   }
 }
 
-export class RemoteRunner implements ModelRunner {
+export class RemoteRunner implements ModelRunner, RemoteWatch {
   readonly checksum = null
+  readonly server: string
+  readonly remotes = [this]
   readonly #parts: Parts
   readonly #timeoutMs: number
   readonly #circuit: Circuit
@@ -90,12 +85,14 @@ export class RemoteRunner implements ModelRunner {
   #isChecked = false
   #answered = 0
   #repeated = 0
+  readonly #seconds = { counts: new Array<number>(remoteSecondsBounds.length + 1).fill(0), sum: 0 }
   readonly #failed = new Map<ModelFailure['reason'], number>()
 
   constructor(parts: Parts) {
     const { from } = parts.plan
     assert(typeof from !== 'function' && from.type === 'remote', 'the model is remote')
     this.#parts = parts
+    this.server = [new URL(from.url).host, ...(from.model === null ? [] : [from.model])].join('/')
     this.#timeoutMs = from.timeoutMs
     this.#circuit = new Circuit(parts.clock, from.pauseMs)
     this.#budget = new RetryBudget(from.retryShare)
@@ -106,7 +103,11 @@ export class RemoteRunner implements ModelRunner {
   }
 
   get counts(): RemoteCounts {
-    return { answered: this.#answered, failed: this.#failed, repeated: this.#repeated }
+    return { answered: this.#answered, failed: this.#failed, repeated: this.#repeated, seconds: this.#seconds }
+  }
+
+  get retriesLeft(): number {
+    return this.#budget.left
   }
 
   /** What does not fit over there; null also where that could not be found out. */
@@ -125,6 +126,7 @@ export class RemoteRunner implements ModelRunner {
       return this.#fail(rows, { reason: 'CIRCUIT_OPEN', detail: 'the server failed of late, and is left alone' })
     }
     let isAnswered = false
+    const startedAt = this.#parts.clock.elapsed()
     try {
       // A server that was away may have come back with another model.
       if (leave.probe) this.#isChecked = false
@@ -140,6 +142,7 @@ export class RemoteRunner implements ModelRunner {
       return this.#fail(rows, error.failure)
     } finally {
       this.#circuit.note(leave, isAnswered)
+      this.#took((this.#parts.clock.elapsed() - startedAt) / 1_000)
     }
   }
 
@@ -220,6 +223,12 @@ export class RemoteRunner implements ModelRunner {
     } finally {
       done.abort()
     }
+  }
+
+  #took(seconds: number): void {
+    const bin = remoteSecondsBounds.findIndex((bound) => seconds <= bound)
+    this.#seconds.counts[bin < 0 ? remoteSecondsBounds.length : bin]! += 1
+    this.#seconds.sum += seconds
   }
 
   #fail(rows: ModelRows, failure: ModelFailure): RunResult[] {

@@ -14,6 +14,11 @@ export class RetryBudget {
     this.#tokens = share === 0 ? 0 : tokensMax
   }
 
+  /** How many may be sent again at this moment. */
+  get left(): number {
+    return Math.floor(this.#tokens)
+  }
+
   /** Of a request that is sent for the first time. */
   earn(): void {
     this.#tokens = Math.min(tokensMax, this.#tokens + this.#share)

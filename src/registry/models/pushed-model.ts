@@ -45,9 +45,19 @@ export type TrainingOrigin = {
   readonly bound: string
   readonly rows: number | null
   readonly createdAt: string
+  /** How its columns were spread, by name; left out by releases that did not know. */
+  readonly spreads?: Readonly<Record<string, Spread>>
+}
+
+/** Counts of a column by the edges of its bins, one more than edges, and of nulls. */
+export type Spread = {
+  readonly edges: readonly number[]
+  readonly counts: readonly number[]
+  readonly nulls: number
 }
 
 const countMax = 1_000
+const binsMax = 101
 const textLengthMax = 1_000
 /** The record that says all of this has to fit into the log beside everything else. */
 export const descriptionBytesMax = 900_000
@@ -118,7 +128,7 @@ function readTensor(place: Place): OnnxOutput {
 }
 
 function readTraining(place: Place): TrainingOrigin {
-  const found = readObject(place, ['manifest', 'plan', 'target', 'at', 'bound', 'rows', 'createdAt'])
+  const found = readObject(place, ['manifest', 'plan', 'target', 'at', 'bound', 'rows', 'createdAt', 'spreads?'])
   return {
     manifest: readHash(found.manifest),
     plan: readHash(found.plan),
@@ -127,7 +137,22 @@ function readTraining(place: Place): TrainingOrigin {
     bound: readShortText(found.bound),
     rows: orNull(found.rows, readNumber),
     createdAt: readShortText(found.createdAt),
+    ...(found.spreads.value === undefined ? {} : { spreads: readEntries(found.spreads, readSpread) }),
   }
+}
+
+function readSpread(place: Place): Spread {
+  const found = readObject(place, ['edges', 'counts', 'nulls'])
+  const edges = readList(found.edges, binsMax).map(readNumber)
+  const counts = readList(found.counts, binsMax).map(readCount)
+  if (edges.some((edge, index) => index > 0 && edge <= edges[index - 1]!)) refuseValue(found.edges, 'ascending numbers')
+  if (counts.length !== edges.length + 1) refuse(found.counts, `${counts.length}`, 'one more than edges')
+  return { edges, counts, nulls: readCount(found.nulls) }
+}
+
+function readCount(place: Place): number {
+  const count = readNumber(place)
+  return Number.isSafeInteger(count) && count >= 0 ? count : refuseValue(place, 'a whole number from 0 on')
 }
 
 function readGolden(place: Place): GoldenSet {
