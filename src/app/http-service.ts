@@ -1,7 +1,9 @@
 import { definitionsFromJson } from '../registry/definitions-json.ts'
 import { differenceLines } from '../registry/difference.ts'
+import { readModelDescription } from '../registry/models/pushed-model.ts'
 import type { ApplyRequest, ApplyResponse, HttpService, PredictResponse } from '../serve/http-service.ts'
 import type { Mill } from './mill.ts'
+import { changeAnswer } from './model-versions.ts'
 import type { Predictions } from './models.ts'
 import { summaryOf } from './versions.ts'
 
@@ -49,6 +51,14 @@ export function makeHttpService(
     registry: () => mill.versions.state(),
     version: (number) => mill.versions.version(number),
     apply: (request) => apply(mill, request),
+    models: () => mill.modelVersions.states(),
+    model: (name) => mill.modelVersions.history(name),
+    pushModel: async ({ model, description, artefact, ...options }) => {
+      const pushed = { model, description: readModelDescription(description), artefact }
+      return changeAnswer(await mill.modelVersions.push(pushed, options))
+    },
+    changeModel: async ({ model, action, ...options }) =>
+      changeAnswer(await mill.modelVersions.change({ model, action }, options)),
   }
 }
 

@@ -7,7 +7,12 @@ import type { Plan } from '../plan/plan.ts'
 import { artefactBytesMax, putArtefact, readArtefact } from '../registry/models/artefacts.ts'
 import type { ModelChange, ModelChangeWhat } from '../registry/models/model-change.ts'
 import type { ModelRegistry } from '../registry/models/model-registry.ts'
-import { descriptionBytesMax, type ModelDescription } from '../registry/models/pushed-model.ts'
+import {
+  descriptionBytesMax,
+  type ModelDescription,
+  readModelDescription,
+  readModelName,
+} from '../registry/models/pushed-model.ts'
 import { liveOf, type ModelVersion, previousOf } from '../registry/models/registered-model.ts'
 import { noteLengthMax } from '../registry/version-record.ts'
 import { asMisfit } from './loaded-model.ts'
@@ -45,7 +50,7 @@ export type ModelChanged = {
 /**
  * Makes an artefact the next version of a model, as a candidate, once it has been opened here and has passed every
  * check that it has to pass to go live. Throws `MODEL_MISFIT`, `MODEL_REFUSED`, `MODEL_GOLDEN_FAILED`, `MODEL_CONFLICT`,
- * `REQUEST_TOO_LARGE`; then nothing is a version.
+ * `REQUEST_TOO_LARGE`, `REQUEST_MALFORMED`; then nothing is a version.
  */
 export async function pushModel(
   place: ModelPlace,
@@ -53,7 +58,10 @@ export async function pushModel(
   options: ModelChangeOptions = {},
 ): Promise<ModelChanged> {
   const { log, models, clock } = place
-  const { model: name, description, artefact } = pushed
+  const { artefact } = pushed
+  // As it will be read from the log, by whom it would stop if it could not be.
+  const name = readModelName(pushed.model)
+  const description = readModelDescription(pushed.description)
   checkSize(artefact.length, artefactBytesMax)
   checkSize(Buffer.byteLength(JSON.stringify(description)), descriptionBytesMax)
   const note = checkNote(options.note)
@@ -101,7 +109,8 @@ export async function changeModel(
   const what = whatOf(name, action, previousOf(model))
   const version = models.version(name, what.version)
   if (what.kind === 'retired' && version === live && 'retire' in action && !action.allowLive) {
-    const detail = 'it is live, and without it nothing answers: allowLive retires it all the same'
+    const detail =
+      'it is live, and without it nothing answers: --allow-live (in the library: allowLive) retires it all the same'
     throw new MillraceError('MODEL_CHANGE_REFUSED', { model: name, what: `version ${what.version} retired`, detail })
   }
   const asked = what.kind === 'rolled back' || (what.kind === 'promoted' && what.stage !== 'candidate')

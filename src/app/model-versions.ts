@@ -1,5 +1,11 @@
 import type { ModelChange } from '../registry/models/model-change.ts'
-import { liveOf, type ModelVersion, previousOf, type RegisteredModel } from '../registry/models/registered-model.ts'
+import {
+  changeText,
+  liveOf,
+  type ModelVersion,
+  previousOf,
+  type RegisteredModel,
+} from '../registry/models/registered-model.ts'
 import type { ModelDescription } from '../registry/models/pushed-model.ts'
 import {
   changeModel,
@@ -35,6 +41,27 @@ export type ModelVersionSummary = Omit<ModelVersion, 'golden' | 'artefact'> & {
   readonly golden: number
   /** Since this process began. */
   readonly counts: readonly Omit<VersionCounts, 'model' | 'version'>[]
+}
+
+/** What a model is now, and everything that was ever done to it, oldest first. */
+export type ModelHistory = ModelState & {
+  readonly changes: readonly {
+    readonly number: number
+    readonly at: string
+    /** In words. */
+    readonly what: string
+    readonly note: string | null
+  }[]
+}
+
+/** A change that was made, for whoever asked for it from outside. */
+export type ModelChangeAnswer = {
+  readonly model: string
+  /** Its number among the changes of its model. */
+  readonly change: number
+  readonly what: string
+  readonly version: ModelVersionSummary
+  readonly difference: readonly string[]
 }
 
 /** The models of the registry in a running mill: changed here, they take effect here at once. */
@@ -103,6 +130,12 @@ export class ModelVersions {
     return this.#stateOf(this.#place.models.model(name))
   }
 
+  /** Throws `NAME_UNDECLARED`. */
+  history(name: string): ModelHistory {
+    const model = this.#place.models.model(name)
+    return { ...this.#stateOf(model), changes: changesOf(model) }
+  }
+
   states(): readonly ModelState[] {
     return this.#place.models.models.map((model) => this.#stateOf(model))
   }
@@ -126,6 +159,25 @@ export function modelState(
     here,
     versions: model.versions.map((one) => summaryOf(model.name, one, counts)),
   }
+}
+
+/** Where no process runs. */
+export function modelHistory(model: RegisteredModel): ModelHistory {
+  return { ...modelState(model, null), changes: changesOf(model) }
+}
+
+function changesOf({ changes }: RegisteredModel): ModelHistory['changes'] {
+  return changes.map((change) => ({
+    number: change.number,
+    at: change.at,
+    what: changeText(change),
+    note: change.note,
+  }))
+}
+
+export function changeAnswer({ change, version, difference }: ModelChanged): ModelChangeAnswer {
+  const { model, number } = change
+  return { model, change: number, what: changeText(change), version: summaryOf(model, version, []), difference }
 }
 
 export function summaryOf(name: string, version: ModelVersion, counts: readonly VersionCounts[]): ModelVersionSummary {

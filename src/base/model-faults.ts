@@ -6,7 +6,7 @@ export const modelFaults = {
     kind: 'external',
     retry: 'backoff',
     message: 'no version of model {model} was live here{detail}',
-    hint: '`mill.modelVersions.state` shows its versions; `mill.modelVersions.promote` makes one of {model} live.',
+    hint: '`millrace model show {model}` shows its versions; `millrace model promote {model} VERSION` makes one live.',
   },
   MODEL_ARTEFACT_CORRUPT: {
     kind: 'external',
@@ -24,7 +24,7 @@ export const modelFaults = {
     kind: 'user',
     retry: 'never',
     message: 'model {model} has no version {version}',
-    hint: 'It has {versions}. `mill.modelVersions.state` shows them.',
+    hint: 'It has {versions}. `millrace model show {model}` shows them.',
   },
   MODEL_CONFLICT: {
     kind: 'user',
@@ -36,7 +36,13 @@ export const modelFaults = {
     kind: 'user',
     retry: 'never',
     message: 'model {model} cannot be changed ({what}): {detail}',
-    hint: '`mill.modelVersions.state` shows its versions and their stages.',
+    hint: '`millrace model show {model}` shows its versions and their stages.',
+  },
+  MODEL_PUSH_BUSY: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'another model is being pushed',
+    hint: 'An artefact is held in memory until it is checked, so there is one push at a time. Send it again a little later.',
   },
   MODELS_TOO_LARGE: {
     kind: 'user',

@@ -23,6 +23,17 @@ export function wholeNumber(option: string, text: string, { min, max }: { min: n
 
 const byteUnits: Readonly<Record<string, number>> = { '': 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 }
 
+/** `name=value` of an option that may be given several times. Throws `REQUEST_MALFORMED`. */
+export function parsePairs(option: string, pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      if (at >= 1) return [pair.slice(0, at), pair.slice(at + 1)]
+      throw new MillraceError('REQUEST_MALFORMED', { detail: `${option} is "${pair}"`, allowed: 'Write name=value.' })
+    }),
+  )
+}
+
 /** The value of an option that takes a size: `512MB`, `2GB`, or bytes. Throws `REQUEST_MALFORMED`. */
 export function byteCount(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]B|)$/i.exec(text)

@@ -56,6 +56,24 @@ export interface HttpService {
    * built. Throws `DEFINITIONS_MALFORMED`, `DEFINITION`, `REGISTRY_CONFLICT`, `REGISTRY_INCOMPATIBLE`.
    */
   apply(request: ApplyRequest): Promise<ApplyResponse>
+
+  /** The models of the registry and their versions, to be written as JSON. */
+  models(): readonly object[]
+
+  /** One of them, with everything that was ever done to it. Throws `NAME_UNDECLARED`. */
+  model(name: string): object
+
+  /**
+   * Makes an artefact the next version of a model. Throws `REQUEST_MALFORMED`, `MODEL_MISFIT`, `MODEL_REFUSED`,
+   * `MODEL_GOLDEN_FAILED`, `MODEL_CONFLICT`.
+   */
+  pushModel(request: ModelPushRequest): Promise<object>
+
+  /**
+   * Moves a version to another stage; when it resolves, that counts here. Throws `NAME_UNDECLARED`,
+   * `MODEL_VERSION_UNKNOWN`, `MODEL_CHANGE_REFUSED`, `MODEL_CONFLICT`, `MODEL_MISFIT`, and what loading it throws.
+   */
+  changeModel(request: ModelChangeRequest): Promise<object>
 }
 
 /** Versions of the definitions, as a running millrace has them. */
@@ -95,6 +113,26 @@ export type ApplyResponse = {
   readonly changed: boolean
   /** In words, a line for each change. */
   readonly difference: readonly string[]
+}
+
+export type ModelPushRequest = {
+  readonly model: string
+  /** As data, not yet checked. */
+  readonly description: unknown
+  readonly artefact: Uint8Array
+  /** The change of the model that it was made after. */
+  readonly expected?: number
+  readonly note?: string
+}
+
+export type ModelChangeRequest = {
+  readonly model: string
+  readonly action:
+    | { readonly promote: number; readonly to: 'candidate' | 'shadow' | 'live' }
+    | { readonly rollback: true }
+    | { readonly retire: number; readonly allowLive: boolean }
+  readonly expected?: number
+  readonly note?: string
 }
 
 /** Where one event lies in the log, and why its stream will refuse it there; no refusals when it is well formed. */

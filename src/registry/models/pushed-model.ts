@@ -1,3 +1,4 @@
+import { MillraceError } from '../../base/faults.ts'
 import type { Model, OnnxOutput } from '../../definition/declared-model.ts'
 import type { GoldenSet, ModelDeclaration } from '../../plan/model-declaration.ts'
 import type { ModelOutputPlan } from '../../plan/model-plan.ts'
@@ -65,6 +66,28 @@ export const descriptionBytesMax = 900_000
 export const descriptionMembers = ['declaration', 'metrics', 'tags', 'training', 'golden', 'source'] as const
 
 type DescriptionPlaces = { readonly [Name in (typeof descriptionMembers)[number]]: Place }
+
+/** From a document of its own: a request, or files. Throws `REQUEST_MALFORMED` with the path of the first fault. */
+export function readModelDescription(value: unknown): ModelDescription {
+  return asRequest(() => readDescription(readObject({ value, path: 'description' }, descriptionMembers)))
+}
+
+/** Throws `REQUEST_MALFORMED`. */
+export function readModelName(value: unknown): string {
+  return asRequest(() => readName({ value, path: 'the name of the model' }))
+}
+
+/** What is wrong with a description is no fault of the definitions. */
+function asRequest<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'DEFINITIONS_MALFORMED') throw error
+    const { path, came, allowed } = error.details
+    const details = { detail: `at ${path} there is ${came}`, allowed: `Allowed is ${allowed}.` }
+    throw new MillraceError('REQUEST_MALFORMED', details, { cause: error })
+  }
+}
 
 /** From data, whoever wrote it. Throws `DEFINITIONS_MALFORMED` with the path of the first fault. */
 export function readDescription(found: DescriptionPlaces): ModelDescription {

@@ -2,14 +2,18 @@ import type { Socket } from 'node:net'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
-import { eventBytesMax } from '../../schema/decode.ts'
 import type { HttpService } from '../http-service.ts'
 import { faultBody, faultOf } from './answer-fault.ts'
 import { type Answer, Answers, faultAnswer, jsonType, retryAfterSeconds } from './answers.ts'
 import { parseApplyRequest } from './apply-request.ts'
 import { addDirectRoutes } from './direct-routes.ts'
+import { type HttpLimits, limitsDefault } from './http-limits.ts'
+import { addModelRoutes } from './model-routes.ts'
 import { parseForgetRequest, parsePredictRequest } from './read-request.ts'
 import { parseFixRequest, parseReplayRequest } from './replay-request.ts'
+import { answer, rawBody, readiness, type RouteParts, send } from './route.ts'
+
+export type { HttpLimits }
 
 export type HttpServerOptions = {
   readonly limits?: Partial<HttpLimits>
@@ -18,29 +22,6 @@ export type HttpServerOptions = {
   readonly clock?: Clock
   /** Told of every answer; `route` is one of `httpRoutes`, or `unknown`. */
   readonly observe?: (answer: HttpAnswer) => void
-}
-
-export type HttpLimits = {
-  /** Of `POST /v1/events`. Default 8 MiB. */
-  readonly bodyBytesMax: number
-  /** Of one request. Default 10,000. */
-  readonly eventsMax: number
-  /** Default 1 MiB, which is also the most that a stream accepts. */
-  readonly eventBytesMax: number
-  /** Of `POST /v1/features` and `POST /v1/predict`. Default 1 MiB. */
-  readonly readBytesMax: number
-  /** Of `POST /v1/registry`. Default 1.5 MiB. */
-  readonly applyBytesMax: number
-  /** Of one read. Default 1,000. */
-  readonly entitiesMax: number
-  /** Single features of one read. Default 1,000. */
-  readonly featuresMax: number
-  /** Places of one `POST /v1/dead-letters/replay`. Default 1,000. */
-  readonly placesMax: number
-  /** Dead letters that it looks at when it is asked for all. Default 1,000. */
-  readonly replayMax: number
-  /** From the first byte of a request to its last: a slower one is cut off. Default 60 s. */
-  readonly requestMsMax: number
 }
 
 /** Silent by default. Only what an operator should see comes here: no line per request. */
@@ -75,25 +56,16 @@ export const httpRoutes = [
   'GET /v1/registry',
   'GET /v1/registry/:number',
   'POST /v1/registry',
+  'GET /v1/models',
+  'GET /v1/models/:model',
+  'POST /v1/models/:model',
+  'POST /v1/models/:model/versions',
   'POST /v1/dead-letters/replay',
   'POST /v1/dead-letters/fix',
   'GET /health',
   'GET /ready',
   'GET /metrics',
 ]
-
-const limitsDefault: HttpLimits = {
-  bodyBytesMax: 8 * 1024 * 1024,
-  eventsMax: 10_000,
-  eventBytesMax,
-  readBytesMax: 1024 * 1024,
-  applyBytesMax: 1.5 * 1024 * 1024,
-  entitiesMax: 1_000,
-  featuresMax: 1_000,
-  placesMax: 1_000,
-  replayMax: 1_000,
-  requestMsMax: 60_000,
-}
 
 /** Not text/plain: a web page of anyone may send that from a visitor's browser without asking. */
 const ndjsonTypes = ['application/x-ndjson', 'application/ndjson']
@@ -162,6 +134,7 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   addPredictions(server, { service, limits, checkReady })
   addForgetting(server, { service, limits, checkReady })
   addRegistry(server, { service, limits, checkReady })
+  addModelRoutes(server, { service, limits, checkReady })
   addReplays(server, { service, limits, checkReady })
   addProbes(server, { service, checkReady })
   addDirectRoutes(server.server, {
@@ -190,8 +163,6 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
     inject: server.inject.bind(server) as FastifyInstance['inject'],
   }
 }
-
-type RouteParts = { readonly service: HttpService; readonly limits: HttpLimits; readonly checkReady: () => void }
 
 type AnswerParts = { readonly answers: Answers; readonly checkReady: () => void }
 
@@ -277,39 +248,12 @@ function addProbes(server: FastifyInstance, { service, checkReady }: Omit<RouteP
   })
 }
 
-/** Runs before the body is read: what will be refused anyway need not be uploaded first. */
-function readiness(checkReady: () => void) {
-  return (_request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
-    checkReady()
-    done()
-  }
-}
-
-function answer(reply: FastifyReply, status: number, body: object): FastifyReply {
-  return reply.code(status).type(jsonType).send(JSON.stringify(body))
-}
-
-function send(reply: FastifyReply, { status, type, body }: Answer): FastifyReply {
-  return reply.code(status).type(type).send(body)
-}
-
 /** Bodies are kept as bytes, of whatever type; routes say which types they take. */
 function keepRawBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body)
   })
-}
-
-function rawBody(request: FastifyRequest, allowed: readonly string[]): { body: Uint8Array; type: string } {
-  const header = request.headers['content-type'] ?? ''
-  const type = header.split(';')[0]!.trim().toLowerCase()
-  const encoding = request.headers['content-encoding'] ?? 'identity'
-  if (!allowed.includes(type) || encoding !== 'identity') {
-    const came = `${type === '' ? 'no content-type' : type.slice(0, 100)}${encoding === 'identity' ? '' : ', compressed'}`
-    throw new MillraceError('REQUEST_TYPE_UNSUPPORTED', { came, allowed: allowed.join(' or ') })
-  }
-  return { body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0), type }
 }
 
 /** A client's own id where it is short and plain, otherwise a number in this process. */

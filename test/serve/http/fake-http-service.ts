@@ -5,6 +5,8 @@ import type {
   FixRequest,
   HttpService,
   IngestResult,
+  ModelChangeRequest,
+  ModelPushRequest,
   PredictRequest,
   PredictResponse,
   ReadRequest,
@@ -33,6 +35,9 @@ export class FakeHttpService implements HttpService {
   readonly reads: ReadRequest[] = []
   readonly predictions: PredictRequest[] = []
   readonly applied: ApplyRequest[] = []
+  pushesBegun = 0
+  readonly pushed: ModelPushRequest[] = []
+  readonly changed: ModelChangeRequest[] = []
   readonly replays: (ReplayRequest | FixRequest)[] = []
   readyReasons: string[] = []
   healthReasons: string[] = []
@@ -132,6 +137,29 @@ export class FakeHttpService implements HttpService {
     this.#fail()
     this.applied.push(request)
     return Promise.resolve({ version: fakeVersion, changed: true, difference: ['new view spending'] })
+  }
+
+  models() {
+    return [{ name: 'fraud' }]
+  }
+
+  model(name: string) {
+    this.#fail()
+    return { name }
+  }
+
+  async pushModel(request: ModelPushRequest) {
+    this.pushesBegun += 1
+    await this.gate
+    this.#fail()
+    this.pushed.push({ ...request, artefact: Buffer.from(request.artefact) })
+    return { version: { version: 1 } }
+  }
+
+  async changeModel(request: ModelChangeRequest) {
+    this.#fail()
+    this.changed.push(request)
+    return Promise.resolve({ version: { version: 1 } })
   }
 
   async metrics() {
