@@ -53,5 +53,20 @@ function fromText(text: string): number | null {
 
 /** `2018-04-01T00:00:31.000Z` */
 export function formatInstant(ms: number): string {
-  return new Date(ms).toISOString()
+  const day = Math.floor(ms / dayMs)
+  if (day !== lastDay) {
+    // Of what is no instant this throws. Before the time of day stand 13 characters less.
+    lastDayText = new Date(ms).toISOString().slice(0, -13)
+    lastDay = day
+  }
+  const time = Math.floor(ms - day * dayMs)
+  const [seconds, millis] = [Math.floor(time / 1_000), time % 1_000]
+  const [minutes, second] = [Math.floor(seconds / 60), seconds % 60]
+  return `${lastDayText}${padded[Math.floor(minutes / 60)]!}:${padded[minutes % 60]!}:${padded[second]!}.${millis < 100 ? '0' : ''}${padded[millis]!}Z`
 }
+
+const dayMs = 86_400_000
+const padded = Array.from({ length: 1_000 }, (_, value) => String(value).padStart(2, '0'))
+/** What is written together lies on one day, mostly: it is written out once. */
+let lastDay = Number.NaN
+let lastDayText = ''

@@ -1,11 +1,11 @@
 import type { FeatureStatus } from '../../plan/finish-view.ts'
 import { planDigits } from '../../stream/feature-record.ts'
 import type { Prediction, ReadVector } from '../../model/predictor.ts'
-import { formatInstant } from '../../schema/instant.ts'
 import type { EntityKeys } from '../../serve/entity-key.ts'
 import type { VectorOptions, VectorReader } from '../../serve/vector-reader.ts'
 import type { LogRecord } from '../../log/log.ts'
 import type { TakenModel } from '../models.ts'
+import { askedText, type AskedText } from './answer-text.ts'
 
 /** A vector that is handed to a model, with all that its answer says of it. */
 export type Asked = {
@@ -18,6 +18,8 @@ export type Asked = {
   readonly prefix: Readonly<Record<string, readonly number[]>>
   /** As `millrace plan` prints it. */
   readonly plan: string
+  /** The parts of it that its records have in common. */
+  readonly text: AskedText
 }
 
 /** Reads the vector of a question; synchronous, so that it is of one prefix. Throws what reading throws. */
@@ -31,7 +33,8 @@ export function ask(
   // The rows are those of the next read too.
   const vector = { values: rows.values.slice(0, width), status: rows.status.slice(0, width) }
   const plan = reader.plan.hash.slice(0, planDigits)
-  return { about, taken, vector, keys, asOf: rows.asOf[0]!, prefix: rows.prefix, plan }
+  const read = { about, keys, asOf: rows.asOf[0]!, prefix: rows.prefix, plan }
+  return { ...read, taken, vector, text: askedText(read) }
 }
 
 /** Asks each model once for all that is asked of it. In the order of the questions. */
@@ -50,7 +53,7 @@ export async function predictAll(asked: readonly Asked[], deadlineMs: number): P
   return predictions
 }
 
-/** What `model-input` says of a question: enough to ask the same again. */
+/** What of a record of `model-input` tells whether the same can be asked again. */
 type ModelInput = {
   readonly model: string
   readonly model_version: number
@@ -61,27 +64,6 @@ type ModelInput = {
   readonly status: Readonly<Record<string, FeatureStatus>>
   readonly prefix: Asked['prefix']
   readonly plan: string
-}
-
-export function modelInputOf({ about, taken, vector, keys, asOf, prefix, plan }: Asked): ModelInput {
-  const { name, version, checksum } = taken.name
-  const inputs = taken.plan.inputs.map((input) => [input.name, vector.values[input.place]!] as const)
-  const status = taken.plan.inputs.flatMap((input) => {
-    const one = vector.status[input.place]!
-    return one === 'PRESENT' ? [] : [[input.name, one] as const]
-  })
-  return {
-    ...about,
-    model: name,
-    model_version: version,
-    checksum,
-    keys,
-    as_of: formatInstant(asOf),
-    inputs: Object.fromEntries(inputs),
-    status: Object.fromEntries(status),
-    prefix,
-    plan,
-  }
 }
 
 /**
@@ -99,32 +81,6 @@ export function askedBefore(about: Asked['about'], taken: TakenModel, { value }:
     vector.status[input.place] = found.status[input.name] ?? 'PRESENT'
   }
   const { keys, prefix, plan } = found
-  return { about, taken, vector, keys, asOf: Date.parse(found.as_of), prefix, plan }
-}
-
-/** What `predictions` says: the names that readers of the field look for first, then ours. */
-export function predictionOf(
-  { about, taken, keys, asOf, prefix, plan }: Asked,
-  prediction: Prediction,
-  nowMs: number,
-): object {
-  const { name, version, checksum } = taken.name
-  const output = prediction.outcome === 'served' ? prediction.output : null
-  const [first] = taken.plan.outputs
-  return {
-    ...about,
-    prediction: output === null ? null : (output['prediction'] ?? output[first!.name] ?? null),
-    confidence: output?.['confidence'] ?? null,
-    timestamp: formatInstant(nowMs),
-    model: name,
-    model_version: version,
-    checksum,
-    outcome: prediction.outcome,
-    ...(prediction.outcome === 'served' ? { output } : { reason: prediction.reason, detail: prediction.detail }),
-    status: prediction.inputs,
-    keys,
-    as_of: formatInstant(asOf),
-    prefix,
-    plan,
-  }
+  const read = { about, keys, asOf: Date.parse(found.as_of), prefix, plan }
+  return { ...read, taken, vector, text: askedText(read) }
 }

@@ -32,7 +32,7 @@ export function makeFeatureAnswers(
     const nowMs = source.now()
     const answers = requests.map((request): Answer => {
       try {
-        const answer = answerRecord(request.record, vectorFor(source, request, nowMs), nowMs)
+        const answer = answerRecord(request.record, JSON.stringify(vectorFor(source, request, nowMs)), nowMs)
         count('served')
         return { answer }
       } catch (error) {

@@ -6,7 +6,8 @@ import type { Answer, Request } from '../../stream/answerer.ts'
 import { exposureOf, exposureRecord } from '../experiments/experiment-log.ts'
 import type { Assigned, Experiments } from '../experiments/experiments.ts'
 import type { Models, TakenModel } from '../models.ts'
-import { ask, type Asked, askedBefore, modelInputOf, predictAll, predictionOf } from './asked.ts'
+import { inputText, predictionText } from './answer-text.ts'
+import { ask, type Asked, askedBefore, predictAll } from './asked.ts'
 import {
   type AnswerSource,
   answerRecord,
@@ -56,8 +57,8 @@ export function makeInferenceAnswers(
       const { record } = requests[index]!
       const prediction = predictions[next++]!
       count(prediction.outcome)
-      const answer = answerRecord(record, predictionOf(one.asked, prediction, answeredMs), answeredMs)
-      const input = { topic: modelInputTopic, record: answerRecord(record, modelInputOf(one.asked), nowMs) }
+      const answer = answerRecord(record, predictionText(one.asked, prediction, answeredMs), answeredMs)
+      const input = { topic: modelInputTopic, record: answerRecord(record, inputText(one.asked), nowMs) }
       const exposure = noteExposure(source, { request: requests[index]!, question: one, prediction, nowMs, answeredMs })
       return { answer, besides: [...(one.isNew ? [input] : []), ...exposure] }
     })

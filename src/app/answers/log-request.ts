@@ -109,7 +109,7 @@ export function refuse(
     detail: reason.path === '' ? reason.came : `${reason.path}: ${reason.came}`,
     timestamp: formatInstant(nowMs),
   }
-  const answer = answerRecord(record, value, nowMs)
+  const answer = answerRecord(record, JSON.stringify(value), nowMs)
   if (found.has(deadLetterTopic)) return { answer }
   const why = { verdict: 'refused', refusals: [reason] } as const
   const letter = rejectionRecord({ stream: name, topic, partition, record, why })
@@ -117,10 +117,10 @@ export function refuse(
 }
 
 /** An answer has the key of its request, so that it can be found by it; without one, the id. */
-export function answerRecord(request: LogRecord, value: object, nowMs: number): RecordInput {
+export function answerRecord(request: LogRecord, json: string, nowMs: number): RecordInput {
   const id = request.key === null ? requestIdIn(request) : null
   const key = request.key ?? (id === null ? null : Buffer.from(id))
-  return { key, value: Buffer.from(JSON.stringify(value)), timestampMs: nowMs }
+  return { key, value: Buffer.from(json), timestampMs: nowMs }
 }
 
 /** Whatever else is wrong with it: whoever waits for an answer looks for this. */

@@ -19,7 +19,8 @@ import {
 import { OutputError } from '../../stream/outputs.ts'
 import { type NextOffsetOf, WrittenOutputs } from '../../stream/written-outputs.ts'
 import type { Models } from '../models.ts'
-import { ask, type Asked, askedBefore, modelInputOf, predictAll, predictionOf } from './asked.ts'
+import { inputText, predictionText } from './answer-text.ts'
+import { ask, type Asked, askedBefore, predictAll } from './asked.ts'
 
 export type ScorerOptions = {
   /** Model → the stream that it scores. */
@@ -33,16 +34,18 @@ export type ScorerOptions = {
 
 /** An event on its way to its prediction. */
 type Item = {
-  readonly model: string
   readonly source: Coordinates
   readonly question: Question
+  /** Of its records: the JSON of the join keys, as in `feature-events`. */
+  readonly key: Uint8Array
+  readonly headers: NonNullable<RecordInput['headers']>
 }
 
 type Question =
   /** `isNew`: its vector is not in the log yet. */
   | { readonly asked: Asked; readonly isNew: boolean }
   /** There is no vector to be had. */
-  | { readonly refused: object; readonly key: Uint8Array }
+  | { readonly refused: object; readonly id: string }
 
 const topics = [modelInputTopic, predictionsTopic]
 const batchMax = 2_048
@@ -58,6 +61,7 @@ const deadlineMs = 10_000
 export class Scorer implements EventFollower {
   readonly #options: ScorerOptions
   readonly #streams: ReadonlyMap<string, readonly string[]>
+  readonly #headers = new HeaderCache()
   #reader: (() => VectorReader) | null = null
   #written = new WrittenOutputs()
   /** Vectors that an earlier process wrote, whose predictions are not there. */
@@ -96,7 +100,9 @@ export class Scorer implements EventFollower {
     for (const model of this.#streams.get(source.stream)!) {
       const place = placeOf(model, source)
       if (this.#written.has(predictionsTopic, place)) continue
-      this.#waiting.push({ model, source, question: this.#question(model, event, source) })
+      const question = this.#question(model, event, source)
+      const key = Buffer.from('asked' in question ? question.asked.text.keys : question.id)
+      this.#waiting.push({ source, question, key, headers: this.#headers.of(model, source) })
       this.#taken += 1
     }
     this.#running ??= this.#run().finally(() => {
@@ -190,7 +196,7 @@ export class Scorer implements EventFollower {
     } catch (error) {
       if (!(error instanceof MillraceError) || error.kind === 'internal') throw error
       const nothing = { prediction: null, confidence: null, model, outcome: 'refused', reason: error.code }
-      return { refused: { ...about, ...nothing, detail: error.message }, key: Buffer.from(id) }
+      return { refused: { ...about, ...nothing, detail: error.message }, id }
     }
   }
 
@@ -221,61 +227,62 @@ export class Scorer implements EventFollower {
     const inputs = items.filter(({ question }) => 'asked' in question && question.isNew)
     const readMs = clock.now()
     const predictions = predictAll(asked, deadlineMs)
-    const nothing = this.#append(modelInputTopic, inputs, (_, item) => {
-      const { asked: one } = item.question as Extract<Question, { asked: Asked }>
-      return { key: keyOf(one), value: modelInputOf(one), timestampMs: readMs }
-    })
-    const [given] = await Promise.all([predictions, nothing])
+    const written = this.#append(modelInputTopic, inputs, readMs, ({ question }) =>
+      'asked' in question ? inputText(question.asked) : '',
+    )
+    const [given] = await Promise.all([predictions, written])
     const nowMs = clock.now()
     let next = 0
-    await this.#append(predictionsTopic, items, (_, { question }) => {
+    await this.#append(predictionsTopic, items, nowMs, ({ question }) => {
       if ('refused' in question) {
         count('refused')
-        return {
-          key: question.key,
-          value: { ...question.refused, timestamp: formatInstant(nowMs) },
-          timestampMs: nowMs,
-        }
+        return JSON.stringify({ ...question.refused, timestamp: formatInstant(nowMs) })
       }
       const prediction = given[next++]!
       count(prediction.outcome)
-      return { key: keyOf(question.asked), value: predictionOf(question.asked, prediction, nowMs), timestampMs: nowMs }
+      return predictionText(question.asked, prediction, nowMs)
     })
   }
 
-  /** One append per partition; resolves when all of it is durable. */
+  /** One append per partition, of what `textOf` makes of each item in turn; resolves when all of it is durable. */
   async #append(
     topic: string,
     items: readonly Item[],
-    make: (
-      index: number,
-      item: Item,
-    ) => { readonly key: Uint8Array; readonly value: object; readonly timestampMs: number },
+    timestampMs: number,
+    textOf: (item: Item) => string,
   ): Promise<void> {
     const { log } = this.#options
     const partitions = countOf(log, topic)
-    const records = new Map<number, RecordInput[]>()
-    for (const [index, item] of items.entries()) {
-      const { key, value, timestampMs } = make(index, item)
-      const headers = { ...coordinateHeaders(item.source), [outputHeaders.model]: item.model }
-      const record: RecordInput = {
-        key,
-        value: Buffer.from(JSON.stringify(value)),
-        timestampMs,
-        headers: Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const),
-      }
-      const partition = item.source.partition % partitions
-      const list = records.get(partition)
-      if (list === undefined) records.set(partition, [record])
-      else list.push(record)
+    const records: RecordInput[][] = Array.from({ length: partitions }, () => [])
+    for (const item of items) {
+      const { key, headers, source } = item
+      records[source.partition % partitions]!.push({ key, value: Buffer.from(textOf(item)), timestampMs, headers })
     }
-    await Promise.all([...records].map(([partition, list]) => log.append(topic, partition, list)))
+    const appends = records.map((list, partition) => (list.length === 0 ? null : log.append(topic, partition, list)))
+    await Promise.all(appends)
   }
 }
 
 /** Several models may score one event: each has coordinates of its own. Neither name has this sign in it. */
 function placeOf(model: string, source: Coordinates): Coordinates {
   return { ...source, stream: `${model}@${source.stream}` }
+}
+
+/** Headers that say where a record came from: all but the offset are bytes that were made once. */
+class HeaderCache {
+  readonly #known = new Map<string, NonNullable<RecordInput['headers']>>()
+
+  of(model: string, source: Coordinates): NonNullable<RecordInput['headers']> {
+    const name = `${model} ${source.stream} ${source.topic} ${source.partition}`
+    let headers = this.#known.get(name)
+    if (headers === undefined) {
+      const texts = Object.entries({ ...coordinateHeaders(source), [outputHeaders.model]: model })
+      headers = texts.map(([header, text]) => [header, Buffer.from(text)] as const)
+      this.#known.set(name, headers)
+    }
+    const offset = [outputHeaders.offset, Buffer.from(String(source.offset))] as const
+    return headers.map((header) => (header[0] === outputHeaders.offset ? offset : header))
+  }
 }
 
 function streamIn(name: string): string {
@@ -298,11 +305,6 @@ function keysOf({ keys }: ScorePlan, row: AcceptedEvent['row']): Record<string, 
 function userIn(keys: Readonly<Record<string, unknown>>): unknown {
   const names = Object.keys(keys)
   return Object.hasOwn(keys, 'user_id') ? keys['user_id'] : names.length === 1 ? keys[names[0]!] : undefined
-}
-
-/** The JSON of the join keys, as in `feature-events`. */
-function keyOf({ keys }: Asked): Uint8Array {
-  return Buffer.from(JSON.stringify(keys))
 }
 
 function distinct(sources: readonly Coordinates[]): { topic: string; partition: number }[] {
