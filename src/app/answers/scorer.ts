@@ -258,8 +258,8 @@ export class Scorer implements EventFollower {
       const { key, headers, source } = item
       records[source.partition % partitions]!.push({ key, value: Buffer.from(textOf(item)), timestampMs, headers })
     }
-    const appends = records.map((list, partition) => (list.length === 0 ? null : log.append(topic, partition, list)))
-    await Promise.all(appends)
+    const filled = [...records.entries()].filter(([, list]) => list.length > 0)
+    await Promise.all(filled.map(([partition, list]) => log.append(topic, partition, list)))
   }
 }
 
