@@ -2,9 +2,25 @@ import type { FeatureValue } from '../../kernel/aggregation.ts'
 import type { FallbackCause } from '../../model/runner.ts'
 import type { FeatureStatus } from '../../plan/finish-view.ts'
 import type { ModelPlan } from '../../plan/model-plan.ts'
-import type { OutputValue, Prediction } from '../../model/predictor.ts'
+import type { OutputValue, Prediction, ReadVector } from '../../model/predictor.ts'
 import { formatInstant } from '../../schema/instant.ts'
-import type { Asked } from './asked.ts'
+import type { EntityKeys } from '../../serve/entity-key.ts'
+import type { TakenModel } from '../models.ts'
+
+/** A vector that is handed to a model, with all that its answer says of it. */
+export type Asked = {
+  /** What names the question: the request's id and user, or the event's. */
+  readonly about: Readonly<Record<string, unknown>>
+  readonly taken: TakenModel
+  readonly vector: ReadVector
+  readonly keys: EntityKeys
+  readonly asOf: number
+  readonly prefix: Readonly<Record<string, readonly number[]>>
+  /** As `millrace plan` prints it. */
+  readonly plan: string
+  /** The parts of it that its records have in common. */
+  readonly text: AskedText
+}
 
 /**
  * The JSON of records about a question. Put together from pieces, of which most are the same for both records of a

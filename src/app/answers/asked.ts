@@ -5,22 +5,9 @@ import type { EntityKeys } from '../../serve/entity-key.ts'
 import type { VectorOptions, VectorReader } from '../../serve/vector-reader.ts'
 import type { LogRecord } from '../../log/log.ts'
 import type { TakenModel } from '../models.ts'
-import { askedText, type AskedText } from './answer-text.ts'
+import { type Asked, askedText } from './answer-text.ts'
 
-/** A vector that is handed to a model, with all that its answer says of it. */
-export type Asked = {
-  /** What names the question: the request's id and user, or the event's. */
-  readonly about: Readonly<Record<string, unknown>>
-  readonly taken: TakenModel
-  readonly vector: ReadVector
-  readonly keys: EntityKeys
-  readonly asOf: number
-  readonly prefix: Readonly<Record<string, readonly number[]>>
-  /** As `millrace plan` prints it. */
-  readonly plan: string
-  /** The parts of it that its records have in common. */
-  readonly text: AskedText
-}
+export type { Asked }
 
 /** Reads the vector of a question; synchronous, so that it is of one prefix. Throws what reading throws. */
 export function ask(
