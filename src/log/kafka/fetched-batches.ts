@@ -58,19 +58,25 @@ export function openChunk(bytes: Buffer, place: FetchedFrom, aborted: readonly A
   return { from: place.offset, next, bytes: bytes.length, epoch, batches }
 }
 
-/** Records of a chunk from `offset` on, about `bytesMax` of them. Keys and values are views into what was fetched. */
-export function readChunk(chunk: Chunk, place: FetchedFrom, bytesMax: number): LogRead {
+/**
+ * Records of chunks that go on from one another, from `offset` on, about `bytesMax` of them: all that is here comes at
+ * once, however small the answers were that it came with. Keys and values are views into what was fetched.
+ */
+export function readChunks(chunks: readonly Chunk[], place: FetchedFrom, bytesMax: number): LogRead {
   const { offset } = place
   const records: LogRecord[] = []
-  let takenBytes = 0
-  for (const batch of chunk.batches) {
-    if (batch.nextOffset <= offset) continue
+  let [takenBytes, next] = [0, offset]
+  for (const chunk of chunks) {
+    for (const batch of chunk.batches) {
+      if (batch.nextOffset <= offset) continue
+      if (takenBytes >= bytesMax) return { records, next: records.at(-1)!.offset + 1 }
+      uncompress(batch, place)
+      takenBytes += decodeRecords(batch, { offset, bytesMax: bytesMax - takenBytes }, records)
+    }
     if (takenBytes >= bytesMax) return { records, next: records.at(-1)!.offset + 1 }
-    uncompress(batch, place)
-    takenBytes += decodeRecords(batch, { offset, bytesMax: bytesMax - takenBytes }, records)
+    next = chunk.next
   }
-  const whole = takenBytes < bytesMax
-  return { records, next: whole ? chunk.next : records.at(-1)!.offset + 1 }
+  return { records, next }
 }
 
 const transactionalBit = 0b1_0000

@@ -1,7 +1,7 @@
 import type { MillraceError } from '../../base/faults.ts'
 import type { LogRead } from '../log.ts'
 import { Waiters } from '../waiters.ts'
-import { type Chunk, readChunk } from './fetched-batches.ts'
+import { type Chunk, readChunks } from './fetched-batches.ts'
 
 /** A partition as this process knows it: who leads it, where it begins and ends, and what was fetched of it ahead. */
 export class KafkaPartition {
@@ -84,9 +84,13 @@ export class KafkaPartition {
   /** What is here from `offset` on; null when that has to be fetched. Drops what lies before. */
   take(offset: number, bytesMax: number): LogRead | null {
     const index = this.#chunks.findIndex(({ from, next }) => from <= offset && offset < next)
-    if (index === -1) return null
+    if (index === -1) {
+      // All of it was read: it leaves its room to what comes.
+      if (offset === this.#next) this.#chunks = []
+      return null
+    }
     this.#chunks.splice(0, index)
-    return readChunk(this.#chunks[0]!, { topic: this.topic, partition: this.partition, offset }, bytesMax)
+    return readChunks(this.#chunks, { topic: this.topic, partition: this.partition, offset }, bytesMax)
   }
 
   fail(failure: MillraceError): void {

@@ -23,8 +23,11 @@ export type RunnerOptions = {
 
 const readBytesMax = 1024 * 1024
 const sliceRecords = 512
-/** How often others are told how far a task is, while it is at the end of its input. */
-const markMs = 50
+/**
+ * Others are told how far a task is when it has been at the end of its input for so long; and while more comes all the
+ * time, now and then. What is sent on says it too, to those who get it.
+ */
+const [markMs, markMsMax] = [50, 500]
 /** How often it looks for others who took over; a checkpoint finds out by itself. */
 const lookMs = 5_000
 
@@ -44,6 +47,8 @@ export class TaskRunner {
   #checkpointAt: number
   #lookAt: number
   #markAt: number
+  /** When it last took something. */
+  #takenAt: number
   #failed: { readonly error: unknown } | null = null
   #wake: () => void = () => undefined
   /** Those who wait for a checkpoint of what there was when they asked. */
@@ -56,6 +61,7 @@ export class TaskRunner {
     this.#checkpointAt = options.clock.elapsed()
     this.#lookAt = this.#checkpointAt
     this.#markAt = this.#checkpointAt
+    this.#takenAt = this.#checkpointAt
   }
 
   /** Resolves when it was stopped and everything is durable. Rejects with what went wrong. */
@@ -106,6 +112,7 @@ export class TaskRunner {
       await clock.turn()
     }
     if (records.length === 0) task.passGap(next)
+    this.#takenAt = clock.elapsed()
     await this.#send()
   }
 
@@ -180,7 +187,8 @@ export class TaskRunner {
     const [{ log, clock, checkpointMs }, task] = [this.#options, this.#task]
     await this.#sending
     const now = clock.elapsed()
-    if (task.isUnmarked && now - this.#markAt >= markMs) {
+    const markDueAt = Math.min(this.#takenAt + markMs, this.#markAt + markMsMax)
+    if (task.isUnmarked && now >= markDueAt) {
       this.#markAt = now
       task.mark()
       this.#progressed = true
@@ -188,7 +196,7 @@ export class TaskRunner {
       return
     }
     const dues = [this.#lookAt + lookMs]
-    if (task.isUnmarked) dues.push(this.#markAt + markMs)
+    if (task.isUnmarked) dues.push(markDueAt)
     if (this.#progressed && this.#persisting === null) dues.push(this.#checkpointAt + checkpointMs)
     const waitMs = Math.min(...dues) - now
     if (waitMs <= 0 || this.#stopping || this.#isAsked) return await clock.turn()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crc32c } from '../../../src/base/crc32c.ts'
 import { compressions } from '../../../src/log/kafka/compression.ts'
-import { type AbortedTransaction, openChunk, readChunk } from '../../../src/log/kafka/fetched-batches.ts'
+import { type AbortedTransaction, openChunk, readChunks } from '../../../src/log/kafka/fetched-batches.ts'
 import { sealBatch } from '../../../src/log/kafka/seal-batch.ts'
 import type { RecordInput } from '../../../src/log/log.ts'
 import { encodeBatch } from '../../../src/log/record-batch.ts'
@@ -37,7 +37,7 @@ function answerOf(parts: readonly Part[], baseOffset = 0, compression: (typeof c
 }
 
 function valuesOf(bytes: Buffer, aborted: readonly AbortedTransaction[] = [], offset = 0): string[] {
-  const { records } = readChunk(openChunk(bytes, { ...place, offset }, aborted), { ...place, offset }, 1_000_000)
+  const { records } = readChunks([openChunk(bytes, { ...place, offset }, aborted)], { ...place, offset }, 1_000_000)
   return records.map(({ value }) => Buffer.from(value!).toString())
 }
 
@@ -105,13 +105,41 @@ describe('what was fetched', () => {
       const chunk = openChunk(bytes, place, [])
       const seen: number[] = []
       for (let offset = 0; offset < chunk.next; ) {
-        const { records, next } = readChunk(chunk, { ...place, offset }, 1)
+        const { records, next } = readChunks([chunk], { ...place, offset }, 1)
         assert.equal(records.length, 1)
         seen.push(...records.map((record) => record.offset))
         offset = next
       }
       assert.deepEqual(seen, [0, 1, 2, 3, 4], compression)
     }
+  })
+
+  test('gives what came with several answers at once, up to as much as was asked for', () => {
+    const parts = [['a'], ['b', 'c'], ['d']]
+    let offset = 0
+    const chunks = parts.map((values) => {
+      const chunk = openChunk(answerOf([{ values }], offset), { ...place, offset }, [])
+      offset = chunk.next
+      return chunk
+    })
+    const all = readChunks(chunks, place, 1_000_000)
+    assert.deepEqual(
+      all.records.map((record) => record.offset),
+      [0, 1, 2, 3],
+    )
+    assert.equal(all.next, 4)
+    for (let from = 0; from < 4; from++) {
+      const { records, next } = readChunks(chunks, { ...place, offset: from }, 1)
+      assert.deepEqual([records.map((record) => record.offset), next], [[from], from + 1])
+    }
+  })
+
+  test('goes on behind an answer that held nothing but a gap', () => {
+    const gap = { from: 0, next: 5, bytes: 0, epoch: -1, batches: [] }
+    const chunk = openChunk(answerOf([{ values: ['a'] }], 5), { ...place, offset: 5 }, [])
+    const { records, next } = readChunks([gap, chunk], place, 1_000_000)
+    assert.deepEqual([records.map((record) => record.offset), next], [[5], 6])
+    assert.deepEqual(readChunks([gap], place, 1_000_000), { records: [], next: 5 })
   })
 
   test('refuses a batch of which any bit was changed on the way', () => {
