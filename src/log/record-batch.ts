@@ -47,14 +47,14 @@ export const timestampMsMax = 8_640_000_000_000_000
 export function encodeBatch(records: readonly RecordInput[], baseOffset: number): Uint8Array {
   const first = records[0]
   assert(first !== undefined, 'a batch has at least one record')
-  let maxTimestampMs = first.timestampMs
+  let newestMs = first.timestampMs
   let sizeBytes = batchHeaderBytes
   const bodies: number[] = []
   for (let index = 0; index < records.length; index++) {
     const record = records[index]!
-    assert(isTimestamp(record.timestampMs), 'a timestamp is a whole number of milliseconds from -1 on')
-    if (record.timestampMs > maxTimestampMs) maxTimestampMs = record.timestampMs
-    const body = bodyBytes(record, record.timestampMs - first.timestampMs, index)
+    if (record.timestampMs > newestMs) newestMs = record.timestampMs
+    const place = { timestampDelta: record.timestampMs - first.timestampMs, offsetDelta: index }
+    const body = recordBodyBytes(record, place)
     bodies.push(body)
     sizeBytes += varlongBytes(body) + body
   }
@@ -64,27 +64,60 @@ export function encodeBatch(records: readonly RecordInput[], baseOffset: number)
   let at = batchHeaderBytes
   for (let index = 0; index < records.length; index++) {
     const record = records[index]!
-    at = writeVarlong(batch, at, bodies[index]!)
-    batch[at++] = 0
-    at = writeVarlong(batch, at, record.timestampMs - first.timestampMs)
-    at = writeVarlong(batch, at, index)
-    at = writeContent(batch, at, record)
+    const timestampDelta = record.timestampMs - first.timestampMs
+    at = writeRecord(batch, at, { record, bodyBytes: bodies[index]!, timestampDelta, offsetDelta: index })
   }
   assert(at === sizeBytes, 'the size computed for a batch is the size written')
+  writeBatchHeader(batch, { baseOffset, sizeBytes, count: records.length, firstMs: first.timestampMs, newestMs })
+  batch.writeUInt32BE(crc32c(batch, crcFrom, sizeBytes), 17)
+  return batch
+}
 
-  writeInt64(batch, 0, baseOffset)
-  batch.writeInt32BE(sizeBytes - lengthCountsFrom, 8)
+/** Everything before the records but the checksum. Leaves the place of an idempotent producer empty. */
+export function writeBatchHeader(
+  batch: Buffer,
+  of: {
+    readonly baseOffset: number
+    /** Of the whole batch, header included. */
+    readonly sizeBytes: number
+    readonly count: number
+    readonly firstMs: number
+    readonly newestMs: number
+  },
+): void {
+  writeInt64(batch, 0, of.baseOffset)
+  batch.writeInt32BE(of.sizeBytes - lengthCountsFrom, 8)
   batch.writeInt32BE(-1, 12)
   batch[16] = magic
   batch.writeInt16BE(0, 21)
-  batch.writeInt32BE(records.length - 1, 23)
-  writeInt64(batch, 27, first.timestampMs)
-  writeInt64(batch, 35, maxTimestampMs)
-  // No idempotent producer: id, epoch and sequence are all -1.
+  batch.writeInt32BE(of.count - 1, 23)
+  writeInt64(batch, 27, of.firstMs)
+  writeInt64(batch, 35, of.newestMs)
+  // Id, epoch and sequence are all -1.
   batch.fill(0xff, 43, 57)
-  batch.writeInt32BE(records.length, 57)
-  batch.writeUInt32BE(crc32c(batch, crcFrom, sizeBytes), 17)
-  return batch
+  batch.writeInt32BE(of.count, 57)
+}
+
+/** Where a record stands in its batch: behind the first one's timestamp and offset. */
+type RecordPlace = { readonly timestampDelta: number; readonly offsetDelta: number }
+
+/** Bytes of a record behind its length. */
+export function recordBodyBytes(record: RecordInput, { timestampDelta, offsetDelta }: RecordPlace): number {
+  assert(isTimestamp(record.timestampMs), 'a timestamp is a whole number of milliseconds from -1 on')
+  return 1 + varlongBytes(timestampDelta) + varlongBytes(offsetDelta) + recordContentBytes(record)
+}
+
+/** Writes a record at `start`, where there is room for it, and gives where it ends. */
+export function writeRecord(
+  batch: Buffer,
+  start: number,
+  of: RecordPlace & { readonly record: RecordInput; readonly bodyBytes: number },
+): number {
+  let at = writeVarlong(batch, start, of.bodyBytes)
+  batch[at++] = 0
+  at = writeVarlong(batch, at, of.timestampDelta)
+  at = writeVarlong(batch, at, of.offsetDelta)
+  return writeContent(batch, at, of.record)
 }
 
 /** Sets the one field that a log may use for itself after the checksum was made. */
@@ -136,13 +169,12 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader {
 }
 
 /** Bytes of a record as written, without the length before it, its attributes and its deltas. */
-export function recordContentBytes(record: RecordInput): number {
+function recordContentBytes(record: RecordInput): number {
   let size = bytesWithLength(record.key) + bytesWithLength(record.value)
   const headers = record.headers ?? []
   size += varlongBytes(headers.length)
   for (const [name, value] of headers) {
-    const nameBytes = Buffer.byteLength(name)
-    size += varlongBytes(nameBytes) + nameBytes + bytesWithLength(value)
+    size += bytesWithLength(bytesOfName(name)) + bytesWithLength(value)
   }
   return size
 }
@@ -156,10 +188,6 @@ function isTimestamp(ms: number): boolean {
   return Number.isInteger(ms) && ms >= -1 && ms <= timestampMsMax
 }
 
-function bodyBytes(record: RecordInput, timestampDelta: number, offsetDelta: number): number {
-  return 1 + varlongBytes(timestampDelta) + varlongBytes(offsetDelta) + recordContentBytes(record)
-}
-
 function bytesWithLength(bytes: Uint8Array | null): number {
   return bytes === null ? 1 : varlongBytes(bytes.length) + bytes.length
 }
@@ -170,10 +198,7 @@ function writeContent(batch: Buffer, start: number, record: RecordInput): number
   const headers = record.headers ?? []
   at = writeVarlong(batch, at, headers.length)
   for (const [name, value] of headers) {
-    assert(name.isWellFormed(), 'a header name has no lone surrogate, which UTF-8 cannot hold')
-    const nameBytes = Buffer.byteLength(name)
-    at = writeVarlong(batch, at, nameBytes)
-    at += batch.write(name, at, nameBytes, 'utf8')
+    at = writeWithLength(batch, at, bytesOfName(name))
     at = writeWithLength(batch, at, value)
   }
   return at
@@ -182,8 +207,24 @@ function writeContent(batch: Buffer, start: number, record: RecordInput): number
 function writeWithLength(batch: Buffer, start: number, bytes: Uint8Array | null): number {
   if (bytes === null) return writeVarlong(batch, start, -1)
   const at = writeVarlong(batch, start, bytes.length)
-  batch.set(bytes, at)
+  // A call costs more than a few bytes one by one.
+  if (bytes.length > 32) batch.set(bytes, at)
+  else for (let index = 0; index < bytes.length; index++) batch[at + index] = bytes[index]!
   return at + bytes.length
+}
+
+/** Names of headers are few, and come again with each record. */
+const names = new Map<string, Uint8Array>()
+const namesMax = 256
+
+function bytesOfName(name: string): Uint8Array {
+  let bytes = names.get(name)
+  if (bytes === undefined) {
+    assert(name.isWellFormed(), 'a header name has no lone surrogate, which UTF-8 cannot hold')
+    bytes = Buffer.from(name)
+    if (names.size < namesMax && bytes.length < 256) names.set(name, bytes)
+  }
+  return bytes
 }
 
 function readInt32(bytes: Uint8Array, at: number): number {

@@ -1,27 +1,24 @@
 import { MillraceError } from '../../base/faults.ts'
 import type { RecordInput } from '../log.ts'
-import { batchHeaderBytes, encodeBatch, recordContentBytes } from '../record-batch.ts'
+import { BatchBuilder } from '../batch-builder.ts'
 import type { KafkaSettings } from './kafka-options.ts'
 import { kafkaFault, type Trouble } from './kafka-trouble.ts'
 import type { KafkaPartition } from './partition.ts'
 import { sealBatch } from './seal-batch.ts'
 
 type Call = {
-  readonly records: readonly RecordInput[]
-  readonly bytes: number
-  /** Of its records' timestamps. */
-  readonly newestMs: number
+  readonly records: number
   /** When it was made, of the time that elapses. */
   readonly sinceMs: number
   readonly resolve: (offset: number) => void
   readonly reject: (error: unknown) => void
 }
 
-type Sent = {
-  readonly calls: readonly Call[]
+/** Calls whose records go in one batch. */
+type Parcel = { readonly builder: BatchBuilder; readonly calls: Call[] }
+
+type Sent = Parcel & {
   readonly batch: Buffer
-  /** Of its records' timestamps. */
-  readonly newestMs: number
   /** Whether it may be there although nobody has said so. */
   isAmbiguous: boolean
 }
@@ -35,10 +32,13 @@ export class PartitionQueue {
   underWay = false
   readonly #bytesMax: number
   readonly #settings: KafkaSettings
-  #calls: Call[] = []
+  /** In order; calls join the last one while it has room. */
+  #waiting: Parcel[] = []
   #sent: Sent | null = null
   #producer: Producer | null = null
   #sequence = 0
+  /** Of the next batch: as the last one. */
+  #bytesLikely = 0
   #failure: MillraceError | null = null
 
   constructor(partition: KafkaPartition, bytesMax: number, settings: KafkaSettings) {
@@ -58,7 +58,7 @@ export class PartitionQueue {
 
   /** Whether there is something to send. */
   get isReady(): boolean {
-    return !this.underWay && (this.#sent !== null || this.#calls.length > 0)
+    return !this.underWay && (this.#sent !== null || this.#waiting.length > 0)
   }
 
   get batch(): Buffer | null {
@@ -74,52 +74,50 @@ export class PartitionQueue {
     this.#sequence = 0
   }
 
+  /** Encodes the records at once: the caller may reuse their bytes. Throws what no batch can hold. */
   add(records: readonly RecordInput[]): Promise<number> {
+    const together = Math.min(togetherBytesMax, this.#bytesMax)
+    let parcel = this.#waiting.at(-1)
+    if (parcel?.builder.add(records, together) !== true) {
+      parcel = { builder: new BatchBuilder(this.#bytesLikely), calls: [] }
+      parcel.builder.add(records, together)
+      this.#waiting.push(parcel)
+    }
     const { promise, resolve, reject } = Promise.withResolvers<number>()
-    const bytes = records.reduce((sum, record) => sum + recordContentBytes(record) + recordFrameBytesMax, 0)
-    const newestMs = records.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), 0)
-    const sinceMs = this.#settings.clock.elapsed()
-    this.#calls.push({ records: copiesOf(records, bytes), bytes, newestMs, sinceMs, resolve, reject })
+    parcel.calls.push({ records: records.length, sinceMs: this.#settings.clock.elapsed(), resolve, reject })
     return promise
   }
 
-  /** Makes the next batch, of as many calls as go together, unless one has to be sent again. */
+  /** Makes the next batch, unless one has to be sent again. */
   prepare(): void {
-    const together = Math.min(togetherBytesMax, this.#bytesMax - batchHeaderBytes)
-    while (this.#sent === null && this.#calls.length > 0) {
-      let [count, bytes] = [1, this.#calls[0]!.bytes]
-      while (count < this.#calls.length && bytes + this.#calls[count]!.bytes <= together) {
-        bytes += this.#calls[count++]!.bytes
-      }
-      const calls = this.#calls.splice(0, count)
+    while (this.#sent === null && this.#waiting.length > 0) {
+      const parcel = this.#waiting.shift()!
+      this.#bytesLikely = Math.min(parcel.builder.size, togetherBytesMax)
       try {
-        const newestMs = Math.max(...calls.map((call) => call.newestMs))
-        this.#sent = { calls, batch: this.#makeBatch(calls), newestMs, isAmbiguous: false }
+        this.#sent = { ...parcel, batch: this.#seal(parcel.builder), isAmbiguous: false }
       } catch (error) {
-        for (const { reject } of calls) reject(error)
+        for (const { reject } of parcel.calls) reject(error)
       }
     }
   }
 
-  #makeBatch(calls: readonly Call[]): Buffer {
-    const records = calls.flatMap((call) => call.records)
-    const { buffer, byteOffset, length } = encodeBatch(records, 0)
+  #seal(builder: BatchBuilder): Buffer {
     const producer = { ...this.#producer!, sequence: this.#sequence }
-    const batch = sealBatch(Buffer.from(buffer, byteOffset, length), producer, this.#settings.compression)
+    const batch = sealBatch(builder.finish(), producer, this.#settings.compression)
     if (batch.length <= this.#bytesMax) return batch
     throw new MillraceError('LOG_RECORD_TOO_LARGE', { size: batch.length, limit: this.#bytesMax })
   }
 
   done(baseOffset: number): void {
-    const { calls } = this.#take()
+    const { calls, builder } = this.#take()
     let offset = baseOffset
-    const count = calls.reduce((sum, { records }) => sum + records.length, 0)
+    const { count } = builder
     // Sequences are numbers of 31 bits that begin again.
     this.#sequence = (this.#sequence + count) % 2 ** 31
     this.partition.learn(this.partition.start, baseOffset + count)
     for (const { records, resolve } of calls) {
       resolve(offset)
-      offset += records.length
+      offset += records
     }
   }
 
@@ -130,7 +128,7 @@ export class PartitionQueue {
   unanswered(trouble: Trouble): void {
     if (this.#sent === null) return
     this.#sent.isAmbiguous = true
-    if (this.#sent.newestMs < this.#settings.clock.now() - rememberedMs) this.fail(trouble)
+    if (this.#sent.builder.newestMs < this.#settings.clock.now() - rememberedMs) this.fail(trouble)
   }
 
   /** Whether to send the batch again. */
@@ -142,7 +140,8 @@ export class PartitionQueue {
     }
     if (forgottenProducer.has(trouble.name) && this.#sent?.isAmbiguous === false) {
       // The broker does not know this producer any more, and has taken nothing of this batch: as another one, then.
-      this.#calls.unshift(...this.#take().calls)
+      const { builder, calls } = this.#take()
+      this.#waiting.unshift({ builder, calls })
       this.#producer = null
       return true
     }
@@ -152,7 +151,7 @@ export class PartitionQueue {
 
   /** Gives up what has been tried since before `sinceMs`. */
   giveUp(sinceMs: number, trouble: Trouble): void {
-    const oldest = this.#sent?.calls[0] ?? this.#calls[0]
+    const oldest = (this.#sent ?? this.#waiting[0])?.calls[0]
     if (oldest !== undefined && oldest.sinceMs <= sinceMs) this.fail(trouble)
   }
 
@@ -162,7 +161,7 @@ export class PartitionQueue {
    */
   fail(trouble: Trouble, cause?: unknown): void {
     const sent = this.#sent
-    const calls = sent?.calls ?? this.#calls.splice(0)
+    const calls = sent?.calls ?? this.#takeWaiting()
     this.#sent = null
     if (sent?.isAmbiguous !== true) {
       const doing = { action: 'write', operation: 'Write', topic: this.partition.topic }
@@ -173,8 +172,11 @@ export class PartitionQueue {
       return
     }
     this.#failure = new MillraceError('KAFKA_WRITE_FAILED', { ...this.place, detail: trouble.detail }, { cause })
-    for (const { reject } of [...calls, ...this.#calls]) reject(this.#failure)
-    this.#calls = []
+    for (const { reject } of [...calls, ...this.#takeWaiting()]) reject(this.#failure)
+  }
+
+  #takeWaiting(): Call[] {
+    return this.#waiting.splice(0).flatMap(({ calls }) => calls)
   }
 
   #take(): Sent {
@@ -183,9 +185,6 @@ export class PartitionQueue {
     return sent
   }
 }
-
-/** Of a record: its length, attributes and deltas. */
-const recordFrameBytesMax = 21
 
 /** Calls that are made together go together up to here; a single one may be larger. */
 const togetherBytesMax = 512 * 1024
@@ -196,21 +195,3 @@ const rememberedMs = 3_600_000
 
 const maybeTaken = new Set(['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'REQUEST_TIMED_OUT'])
 const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
-
-/** The caller may reuse its bytes as soon as the call is made. One piece of memory holds what all of them need. */
-function copiesOf(records: readonly RecordInput[], bytes: number): RecordInput[] {
-  const room = new Uint8Array(bytes)
-  let at = 0
-  const copy = (from: Uint8Array): Uint8Array => {
-    const start = at
-    room.set(from, start)
-    at += from.length
-    return room.subarray(start, at)
-  }
-  return records.map(({ key, value, timestampMs, headers }) => ({
-    key: key === null ? null : copy(key),
-    value: value === null ? null : copy(value),
-    timestampMs,
-    ...(headers === undefined ? {} : { headers: headers.map(([name, content]) => [name, copy(content)] as const) }),
-  }))
-}

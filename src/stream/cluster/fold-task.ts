@@ -10,7 +10,7 @@ import { MillraceError } from '../../base/faults.ts'
 import type { FeatureEvents } from '../feature-events.ts'
 import type { NextOffsetOf, Outputs } from '../outputs.ts'
 import { StateTable, type TableLimits } from '../state-table.ts'
-import { nameOfSource, type ProcessedRecord, readProcessed } from './processed-record.ts'
+import { nameOfSource, ProcessedReader, type ProcessedRecord } from './processed-record.ts'
 import type { Task } from './task.ts'
 
 export type FoldProgress = {
@@ -59,6 +59,7 @@ export class FoldTask implements Task {
   readonly outputs: Outputs
   /** Told of everything that finished values come of. Set once the states are there that it reads. */
   features: FeatureEvents | null = null
+  readonly #reader: ProcessedReader
   readonly #partitions: number
   readonly #sources: ReadonlyMap<string, FoldSource>
   readonly #views: readonly FoldView[]
@@ -83,6 +84,7 @@ export class FoldTask implements Task {
     this.topic = topic
     this.partition = partition
     this.outputs = outputs
+    this.#reader = new ProcessedReader(topic)
     this.#partitions = partitions
     this.#next = from.next
     this.#cutOff = from.progress?.cutOff ?? from.cutOff
@@ -142,7 +144,7 @@ export class FoldTask implements Task {
   take(records: readonly LogRecord[]): void {
     for (const fold of this.#views) fold.batch = emptyBatchOf(fold.view)
     for (const record of records) {
-      const processed = readProcessed(record, this.topic)
+      const processed = this.#reader.read(record)
       const source = this.#sources.get(processed.source)
       if (source === undefined) {
         const { topic, partition } = this

@@ -44,6 +44,75 @@ export function processedMark(
   return { key: null, value: null, timestampMs: at.timestampMs, headers: [[markHeader, Buffer.from(text, 'latin1')]] }
 }
 
+/** Reads what the records of one topic carry. Sources are few and come again: their names are made once. */
+export class ProcessedReader {
+  readonly #topic: string
+  readonly #known: { readonly bytes: Uint8Array; readonly name: string }[] = []
+  /** The last one. */
+  #at = 0
+
+  constructor(topic: string) {
+    this.#topic = topic
+  }
+
+  /** Throws `PROCESSED_RECORD_FOREIGN` for a record that no process of ours wrote. */
+  read(record: LogRecord): ProcessedRecord {
+    const { headers } = record
+    const header = headers[headers.length - 1]
+    if (header?.[0] !== sourceHeader) return this.#readSlowly(record)
+    const value = header[1]
+    const known = this.#find(value)
+    if (known === null) return this.#readSlowly(record)
+    const from = known.bytes.length
+    const blank = value.indexOf(space, from)
+    const [offset, since] = [digits(value, from, blank), digits(value, blank + 1, value.length)]
+    if (offset < 0 || since < 0) return this.#readSlowly(record)
+    return { source: known.name, offset, since, watermark: null }
+  }
+
+  #readSlowly(record: LogRecord): ProcessedRecord {
+    const processed = readProcessed(record, this.#topic)
+    const { source: name } = processed
+    if (this.#known.length < knownMax && this.#known.every((one) => one.name !== name)) {
+      this.#known.push({ bytes: Buffer.from(`${name} `, 'latin1'), name })
+    }
+    return processed
+  }
+
+  #find(value: Uint8Array): { readonly bytes: Uint8Array; readonly name: string } | null {
+    const known = this.#known
+    for (let step = 0; step < known.length; step++) {
+      const one = known[this.#at]!
+      if (beginsWith(value, one.bytes)) return one
+      this.#at = this.#at + 1 === known.length ? 0 : this.#at + 1
+    }
+    return null
+  }
+}
+
+/** More are read the long way. */
+const knownMax = 1_024
+const space = 0x20
+
+/** From the end: names of sources differ there. */
+function beginsWith(value: Uint8Array, prefix: Uint8Array): boolean {
+  if (value.length < prefix.length) return false
+  for (let at = prefix.length - 1; at >= 0; at--) if (value[at] !== prefix[at]) return false
+  return true
+}
+
+/** A number of no more digits than are exact; -1 for anything else. */
+function digits(value: Uint8Array, from: number, to: number): number {
+  if (to <= from || to - from > 15) return -1
+  let number = 0
+  for (let at = from; at < to; at++) {
+    const digit = value[at]! - 0x30
+    if (digit < 0 || digit > 9) return -1
+    number = number * 10 + digit
+  }
+  return number
+}
+
 /** Throws `PROCESSED_RECORD_FOREIGN` for a record that no process of ours wrote. */
 export function readProcessed({ headers, offset: at }: LogRecord, topic: string): ProcessedRecord {
   const [name, value] = headers.at(-1) ?? ['', new Uint8Array()]
