@@ -3,7 +3,7 @@ import { readView } from '../plan/finish-view.ts'
 import type { Plan, StreamPlan, ViewPlan } from '../plan/plan.ts'
 import { featureEventsTopic } from '../plan/topics.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
-import { eventRecord } from './feature-record.ts'
+import { FeatureText } from './feature-text.ts'
 import { deleteOpen, deleteProgress, readOpen, viewsWithProgress } from './interval-entries.ts'
 import { type Arrival, type EmitParts, type IntervalView, IntervalValues } from './interval-values.ts'
 import type { Coordinates } from './output-headers.ts'
@@ -21,13 +21,12 @@ export function featureTopicsOf(plan: Plan): ReadonlyMap<string, string> {
 export class FeatureEvents {
   readonly #parts: EmitParts
   /** By the view's fingerprint, which views of several names may share. */
-  #perEvent: ReadonlyMap<string, readonly ViewPlan[]> = new Map()
+  #perEvent: ReadonlyMap<string, readonly Emitting[]> = new Map()
   #perInterval: ReadonlyMap<string, readonly IntervalValues[]> = new Map()
   /** By the view's name. */
   #intervals: ReadonlyMap<string, IntervalValues> = new Map()
   /** By the stream's name. */
   #ofStream: ReadonlyMap<string, readonly IntervalValues[]> = new Map()
-  #plan = ''
   #dropped: StoreChange[] = []
 
   private constructor(parts: EmitParts) {
@@ -60,9 +59,12 @@ export class FeatureEvents {
   }
 
   #use(plan: Plan, make: (view: IntervalView) => IntervalValues): void {
-    this.#plan = plan.hash
-    const perEvent = plan.views.filter(({ emit }) => emit?.per === 'event')
-    this.#perEvent = Map.groupBy(perEvent, ({ fingerprint }) => fingerprint)
+    const perEvent = plan.views.flatMap((view): Emitting[] =>
+      view.emit?.per === 'event'
+        ? [{ view, topic: featureEventsTopic(view.name), text: new FeatureText(view, plan.hash) }]
+        : [],
+    )
+    this.#perEvent = Map.groupBy(perEvent, ({ view }) => view.fingerprint)
     const views = plan.views.flatMap((view) => intervalViewOf(view, plan) ?? [])
     const made = views.map((of) => ({ ...of, values: make(of) }))
     this.#intervals = new Map(made.map(({ view, values }) => [view.name, values]))
@@ -97,16 +99,20 @@ export class FeatureEvents {
     return changes
   }
 
-  #emit(view: ViewPlan, { key, ts }: { readonly key: Uint8Array; readonly ts: number }, source: Coordinates): void {
-    this.#parts.outputs.addFeatures(featureEventsTopic(view.name), source, () => {
+  #emit(to: Emitting, { key, ts }: { readonly key: Uint8Array; readonly ts: number }, source: Coordinates): void {
+    const { view, topic, text } = to
+    this.#parts.outputs.addFeatures(topic, source, () => {
       const state = this.#parts.state(view, key)
       const asOf = ts + 1
       const isReadable = state !== null && asOf >= readableFrom(view.program, state)
       const finished = isReadable ? readView(view, state, asOf) : null
-      return eventRecord({ view, plan: this.#plan, key, asOf, eventTime: ts, finished }, source)
+      return text.record({ key, asOf, eventTime: ts, finished }, source)
     })
   }
 }
+
+/** A view that emits after each event. */
+type Emitting = { readonly view: ViewPlan; readonly topic: string; readonly text: FeatureText }
 
 function intervalViewOf(view: ViewPlan, plan: Plan): IntervalView | null {
   if (view.emit?.per !== 'interval') return null

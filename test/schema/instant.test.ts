@@ -67,3 +67,18 @@ for (const [value, unit, expected] of numbers) {
 test('every millisecond of a second given in seconds is itself', () => {
   for (let ms = 0; ms < 1_000; ms++) assert.equal(parseInstant((noon + ms) / 1_000, 's'), noon + ms)
 })
+
+test('an instant is written as by Date, whichever came before', () => {
+  const random = (index: number): number => (index * 2_654_435_761 * 997) % instantMsEnd
+  const hour = 3_600_000
+  for (let index = 0; index < 2_000; index++) {
+    const ms = Math.floor(random(index))
+    for (const one of [ms, ms + 1, ms - (ms % (24 * hour)), ms - (ms % (24 * hour)) - 1, ms + hour, ms + 0.5]) {
+      assert.equal(formatInstant(one), new Date(one).toISOString())
+    }
+  }
+  for (const one of [0, 1, instantMsEnd - 1, instantMsEnd, -1, -62_198_755_200_000, 8.64e15]) {
+    assert.equal(formatInstant(one), new Date(one).toISOString())
+  }
+  assert.throws(() => formatInstant(Number.NaN), RangeError)
+})
