@@ -1,6 +1,7 @@
 export { type Clock, systemClock } from './base/clock.ts'
 export type { Duration } from './base/duration.ts'
 export { type FaultCode, MillraceError } from './base/faults.ts'
+export { type Action, action, env, topic, webhook } from './definition/action.ts'
 export { type Entity, entity } from './definition/entity.ts'
 export { when } from './definition/expressions.ts'
 export { type FeatureService, featureService } from './definition/feature-service.ts'

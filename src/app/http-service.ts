@@ -1,7 +1,9 @@
+import { undeclared } from '../plan/find.ts'
 import { definitionsFromJson } from '../registry/definitions-json.ts'
 import { differenceLines } from '../registry/difference.ts'
 import { readModelDescription } from '../registry/models/pushed-model.ts'
 import type { ApplyRequest, ApplyResponse, HttpService, PredictResponse } from '../serve/http-service.ts'
+import type { Actions } from './actions/actions.ts'
 import type { Mill } from './mill.ts'
 import { changeAnswer } from './model-versions.ts'
 import type { Predictions } from './models.ts'
@@ -26,6 +28,7 @@ export function makeHttpService(
       (one) => `partition ${one.partition} of ${one.topic} has stopped: ${one.fault.message}`,
     )
     const unlogged = mill.experiments?.fault ?? null
+    stopped.push(...(mill.actions?.faults ?? []))
     if (unlogged !== null) stopped.push(`experiments are not recorded any more: ${unlogged.message}`)
     return fault === null ? stopped : [fault.message, ...stopped]
   }
@@ -50,6 +53,9 @@ export function makeHttpService(
     metrics,
     registry: () => mill.versions.state(),
     version: (number) => mill.versions.version(number),
+    actions: () => mill.actions?.states ?? [],
+    stopAction: async (name, note) => await actionsOf(mill, name).stop(name, note),
+    resumeAction: async (name, options) => await actionsOf(mill, name).resume(name, options),
     apply: (request) => apply(mill, request),
     models: () => mill.modelVersions.states(),
     model: (name) => mill.modelVersions.history(name),
@@ -72,6 +78,12 @@ function predictResponse({ predictions, ...about }: Predictions): PredictRespons
       return told
     }),
   }
+}
+
+/** Throws `NAME_UNDECLARED`. */
+function actionsOf({ actions }: Mill, name: string): Actions {
+  if (actions === null) throw undeclared('action', name, [])
+  return actions
 }
 
 async function apply(mill: Mill, { change, ...options }: ApplyRequest): Promise<ApplyResponse> {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { assert } from '../base/assert.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { MillraceError } from '../base/faults.ts'
@@ -22,6 +23,7 @@ import { makeKeyEncoder } from '../serve/entity-key.ts'
 import { type Vector, type VectorOptions, VectorReader } from '../serve/vector-reader.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
+import { Actions } from './actions/actions.ts'
 import { AnswerCounts } from './answers/answer-counts.ts'
 import { Answering } from './answers/answering.ts'
 import { openScorer, type Scorer } from './answers/scorer.ts'
@@ -66,6 +68,11 @@ export type MillOptions = {
   readonly checkpointMs?: number
   /** Keys per view held in memory. Default 100,000; others are read from the store when needed. */
   readonly keysMax?: number
+  /**
+   * Act on predictions, as the applied definitions say. Default: true; in a cluster false, because one process at a time
+   * may act.
+   */
+  readonly act?: boolean
   /** Answer the requests that come through the log, on `feature-requests`. Default: false. One process at a time. */
   readonly answerRequests?: boolean
   /** How registries of Avro schemas are asked. Default: with the credentials of the environment, for 2 minutes. */
@@ -117,7 +124,7 @@ export async function openMill(
     // Any version may run: the one before, the applied one, or one that is on its way.
     const log = new LogWithSchemas(plain, () => registry.plans, { ...options.schemas, clock })
     const place = { log, registry, clock, partitions }
-    const opened = await choose(place)
+    const changed = await choose(place)
     if (registry.applied === null) throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
     const { plan } = registry.compiled(registry.number)
     // Until there is an engine, what is applied.
@@ -147,11 +154,20 @@ export async function openMill(
         count: answers.of(predictionsTopic),
       })
       const planOf = (hash: string): Plan | null => registry.planOf(hash)
-      const running = await openEngine(options, { plan, planOf, log, clock, partitions, scorer })
+      let applied = (): Plan => plan
+      const acting: { actions: Actions | null } = { actions: null }
+      const opened = async (store: OnlineStore): Promise<void> => {
+        if (!(options.act ?? options.cluster === undefined)) return
+        const parts = { plan: () => applied(), log, store, clock, random, environment: process.env, partitions }
+        acting.actions = await Actions.open(parts)
+      }
+      const running = await openEngine(options, { plan, planOf, log, clock, partitions, scorer, opened })
       served = () => running.engine.plan
       const versions = new Versions(place, running.engine)
-      const applied = { log, models: modelRegistry, clock, plan: () => versions.plan }
-      const modelVersions = new ModelVersions(applied, registered, models.counts)
+      applied = () => versions.plan
+      versions.listener = () => void acting.actions?.planChanged()
+      const inRegistry = { log, models: modelRegistry, clock, plan: () => versions.plan }
+      const modelVersions = new ModelVersions(inRegistry, registered, models.counts)
       const parts = {
         log,
         clock,
@@ -159,14 +175,16 @@ export async function openMill(
         registered,
         modelVersions,
         versions,
-        opened,
+        opened: changed,
         scorer,
         answers,
         experiments,
+        ...acting,
         ...running,
       }
       const mill = new Mill(parts)
       registered.follow()
+      acting.actions?.start()
       if (options.answerRequests === true) await mill.answerRequests(partitions)
       return mill
     } catch (error) {
@@ -177,6 +195,11 @@ export async function openMill(
     await plain.close()
     throw error
   }
+}
+
+/** From 0 to below 1. */
+function random(): number {
+  return randomInt(2 ** 32) / 2 ** 32
 }
 
 const modelBytesMaxDefault = 512 * 1024 * 1024
@@ -221,6 +244,7 @@ type Parts = {
   readonly registered: RegisteredModels
   readonly modelVersions: ModelVersions
   readonly experiments: Experiments | null
+  readonly actions: Actions | null
   readonly opened: Applied | null
 }
 
@@ -239,6 +263,8 @@ export class Mill {
   readonly replays: Replays
   /** What became of the requests and events that this process answered. */
   readonly answers: AnswerCounts
+  /** What is done about predictions; null where this process does not act. */
+  readonly actions: Actions | null
   readonly #engine: RunningEngine
   readonly #schemas: LogWithSchemas
   readonly #store: OnlineStore
@@ -254,6 +280,7 @@ export class Mill {
   constructor(parts: Parts) {
     const { log, store, engine, clock, versions, models, registered, modelVersions, scorer, answers, opened } = parts
     this.#experiments = parts.experiments
+    this.actions = parts.actions
     this.answers = answers
     this.#scorer = scorer
     this.log = log
@@ -467,6 +494,7 @@ export class Mill {
     try {
       await this.#answering?.close()
       await this.#engine.close()
+      await this.actions?.close()
     } finally {
       await this.#scorer?.close()
       await this.#experiments?.close()

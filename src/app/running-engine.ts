@@ -59,16 +59,21 @@ export type EngineSettings = {
   readonly cluster?: ClusterOptions
 }
 
-/** The online store, and an engine that has begun to read. */
+/** The online store, and an engine that has begun to read: `opened` is waited for before it does. */
 export async function openEngine(
   settings: EngineSettings,
-  { scorer, ...opening }: Opening & { readonly scorer: Scorer | null },
+  {
+    scorer,
+    opened,
+    ...opening
+  }: Opening & { readonly scorer: Scorer | null; readonly opened: (store: OnlineStore) => Promise<void> },
 ): Promise<{ store: OnlineStore; engine: RunningEngine }> {
   const { observer, cluster, checkpointMs = 1_000, keysMax = 100_000 } = settings
   if (scorer !== null && cluster !== undefined) throw new MillraceError('SCORES_IN_CLUSTER', {})
   const folder = join(settings.folder, cluster === undefined ? 'store' : 'cluster-store')
   const store = await openEmbeddedOnlineStore({ folder })
   try {
+    await opened(store)
     const options = {
       ...opening,
       store,

@@ -122,6 +122,8 @@ type VersionedEngine = Pick<RunningEngine, 'plan' | 'building' | 'halted' | 'kee
 export class Versions {
   readonly #place: Place
   readonly #engine: VersionedEngine
+  /** Told when another version is applied. */
+  listener: () => void = () => undefined
   #fault: Error | null = null
   /** Changes that the engine was told of and has not made, nor given up for later ones. */
   #pending = 0
@@ -176,6 +178,7 @@ export class Versions {
     // A later version may have been applied before this one had its turn: then that is what is built.
     if (!applied.changed || applied.version.number !== this.#place.registry.number) return applied
     this.#fault = null
+    this.listener()
     void this.#change(applied.version)
     return applied
   }

@@ -1,6 +1,6 @@
 import type { Fault } from './fault.ts'
 
-/** Of versions of models in the registry. Part of the catalogue in `faults.ts`. */
+/** Of versions of models in the registry, and of actions on predictions. Part of the catalogue in `faults.ts`. */
 export const modelFaults = {
   MODEL_NOT_LIVE: {
     kind: 'external',
@@ -49,5 +49,11 @@ export const modelFaults = {
     retry: 'never',
     message: 'version {version} of model {model} has {bytes} bytes, and what is loaded has {loaded} of {limit}',
     hint: 'It does not go live. Retire shadows that are not needed, or give the process more (in the library: modelBytesMax).',
+  },
+  ACTION_SECRET_MISSING: {
+    kind: 'user',
+    retry: 'never',
+    message: 'action {action} signs with the environment variable {name}, which is not there',
+    hint: 'It does nothing, and loses nothing: predictions wait in the log. Set {name} and start again.',
   },
 } as const satisfies Record<string, Fault>

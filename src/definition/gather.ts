@@ -1,3 +1,4 @@
+import type { Action } from './action.ts'
 import type { Definition } from './definition.ts'
 import type { Entity } from './entity.ts'
 import type { FeatureService } from './feature-service.ts'
@@ -10,6 +11,7 @@ export type Gathered = {
   readonly streams: readonly Stream[]
   readonly views: readonly FeatureView[]
   readonly services: readonly FeatureService[]
+  readonly actions: readonly Action[]
 }
 
 export function gather(definitions: readonly Definition[]): Gathered {
@@ -31,5 +33,6 @@ export function gather(definitions: readonly Definition[]): Gathered {
     streams: ofType('stream'),
     views: ofType('featureView'),
     services: ofType('featureService'),
+    actions: ofType('action'),
   }
 }

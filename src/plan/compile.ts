@@ -9,6 +9,7 @@ import { nameOfType, typeOfField } from '../schema/value-type.ts'
 import { checkDuration, checkName, checkTopic } from './check-names.ts'
 import { type CompiledView, compileView } from './compile-view.ts'
 import { checkFormat, checkRegistries, formatContent } from './check-format.ts'
+import { compileActions } from './compile-action.ts'
 import { compileFormat } from './event-format.ts'
 import { FaultList } from './faults.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
@@ -56,6 +57,7 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
   )
   for (const service of found.services) checkService(service, faults)
   if (found.views.length === 0) faults.add('definitions', 'there is no feature view', 'declare at least one')
+  const actions = compileActions(found.actions, found.streams, faults)
   faults.throwIfAny()
 
   const streams = new Map(
@@ -87,13 +89,20 @@ export function compile(definitions: readonly Definition[], timeZoneData = 'none
     })),
     views,
     services,
+    actions,
   }
 }
 
 /** Two things of one kind and name are a fault. */
 function checkNamesOnce(found: Gathered, faults: FaultList): void {
   const names = new Set<string>()
-  for (const { type, name } of [...found.entities, ...found.streams, ...found.views, ...found.services]) {
+  for (const { type, name } of [
+    ...found.entities,
+    ...found.streams,
+    ...found.views,
+    ...found.services,
+    ...found.actions,
+  ]) {
     if (names.has(`${type} ${name}`)) {
       faults.add(name, `there are two definitions of kind ${type} with this name`, 'names are unique within a kind')
     }
@@ -116,6 +125,8 @@ function describable(found: Gathered): Readonly<Record<string, unknown>> {
       features: Object.entries(features).map(([name, { tree }]) => ({ name, tree })),
     })),
     services: byName(found.services).map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
+    // No value depends on them, but what is applied does; definitions without any keep the hash they had.
+    ...(found.actions.length === 0 ? {} : { actions: byName(found.actions) }),
   }
 }
 

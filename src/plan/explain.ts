@@ -5,7 +5,7 @@ import { formatDuration } from '../base/duration.ts'
 import { nameOfType } from '../schema/value-type.ts'
 import { pathOf } from '../schema/field.ts'
 import { formatInstant } from '../schema/instant.ts'
-import type { EmitPlan, Plan, StreamPlan, ViewPlan } from './plan.ts'
+import type { ActionPlan, EmitPlan, Plan, StreamPlan, ViewPlan } from './plan.ts'
 import { featureEventsTopic } from './topics.ts'
 
 /** The plan for people: topics, streams with their verdict rules, views with windows and bounds, services. */
@@ -17,7 +17,21 @@ export function explainPlan(plan: Plan): string {
     ...plan.services.map(
       ({ name, views }) => `\nfeature service ${name}: ${views.map((view) => view.name).join(', ')}`,
     ),
+    ...plan.actions.map(explainAction),
   ].join('\n')
+}
+
+function explainAction({ name, model, text, to }: ActionPlan): string {
+  return [`\naction ${name}`, `  on         predictions of ${model} where ${text}`, ...targetLines(to)].join('\n')
+}
+
+function targetLines(to: ActionPlan['to']): string[] {
+  if (to.type === 'topic') return [`  to         topic ${to.topic}`]
+  const { url, secretFrom, perSecond, atOnce, attempts, timeoutMs, withinMs } = to
+  return [
+    `  to         webhook ${url}, signed with ${secretFrom}`,
+    `  sends      at most ${perSecond} a second and ${atOnce} at once, each up to ${attempts} times of ${formatDuration(timeoutMs)}, within ${formatDuration(withinMs)} of the prediction`,
+  ]
 }
 
 function explainStream(stream: StreamPlan): string {
@@ -204,5 +218,8 @@ export function planSummary(plan: Plan): unknown {
       features: features.map((feature) => ({ ...feature, type: nameOfType(feature.type) })),
     })),
     services: plan.services.map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
+    ...(plan.actions.length === 0
+      ? {}
+      : { actions: plan.actions.map(({ name, model, text, to }) => ({ name, model, when: text, to })) }),
   }
 }

@@ -1,9 +1,11 @@
+import type { Action } from '../definition/action.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { ColumnValue, FeatureValue } from '../kernel/aggregation.ts'
 import type { KernelEvent } from '../kernel/event-columns.ts'
 import type { ViewProgram } from '../kernel/program.ts'
 import type { VerdictRules } from '../kernel/verdict.ts'
 import type { Row } from '../schema/decode.ts'
+import type { Evaluator } from '../schema/evaluate.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { ValueType } from '../schema/value-type.ts'
 import type { EventFormat } from './event-format.ts'
@@ -17,6 +19,7 @@ export type Plan = {
   readonly streams: readonly StreamPlan[]
   readonly views: readonly ViewPlan[]
   readonly services: readonly ServicePlan[]
+  readonly actions: readonly ActionPlan[]
 }
 
 export type StreamPlan = {
@@ -146,3 +149,35 @@ export type FeaturePlan = {
 }
 
 export type ServicePlan = { readonly name: string; readonly views: readonly ViewPlan[] }
+
+/** What is done about predictions, checked. */
+export type ActionPlan = {
+  readonly name: string
+  /** Of all that it is, its name included: another rule is another fingerprint. */
+  readonly fingerprint: string
+  readonly model: string
+  /** What of a prediction the rule sees, by name. */
+  readonly fields: Fields
+  /** The rule as a reader understands it. */
+  readonly text: string
+  readonly when: Evaluator<PredictionRow>
+  readonly to: ActionTarget
+  readonly definition: Action
+}
+
+/** By the names of `ActionPlan.fields`; instants in epoch milliseconds. */
+export type PredictionRow = Readonly<Record<string, string | number | boolean | null>>
+
+export type ActionTarget = { readonly type: 'topic'; readonly topic: string } | WebhookPlan
+
+export type WebhookPlan = {
+  readonly type: 'webhook'
+  readonly url: string
+  /** The environment variable that holds the secret. */
+  readonly secretFrom: string
+  readonly perSecond: number
+  readonly atOnce: number
+  readonly attempts: number
+  readonly timeoutMs: number
+  readonly withinMs: number
+}

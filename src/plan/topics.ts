@@ -48,5 +48,11 @@ export const modelRegistryTopic = 'model-registry'
 /** Their artefacts, in pieces that fit into records. */
 export const modelArtefactsTopic = 'model-artefacts'
 
+/** What became of the requests of webhooks, one record for each prediction that met the rule of one. */
+export const actionDeliveriesTopic = 'action-deliveries'
+
+/** Since when an action acts, and whether it is stopped. One partition. */
+export const actionChangesTopic = 'action-changes'
+
 /** Who was given what by which arm of an experiment. */
 export const experimentDataTopic = 'experiment-data'

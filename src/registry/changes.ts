@@ -7,7 +7,7 @@ import { callText, expressionText } from '../plan/expression-text.ts'
 /** One thing that is not as it was. */
 export type Change = {
   readonly kind: 'new' | 'removed' | 'renamed' | 'changed'
-  readonly what: 'entity' | 'stream' | 'view' | 'feature' | 'service'
+  readonly what: 'entity' | 'stream' | 'view' | 'feature' | 'service' | 'action'
   /** Of a feature with its view: `spending.amount_mean`. Of a removed one the name that it had. */
   readonly name: string
   /** What exactly: `lateness 10m → 30m`; of a renamed one `spending → customer_spending`. */

@@ -10,8 +10,9 @@ import type { AvroFormat, Format } from '../definition/format.ts'
 import { gather } from '../definition/gather.ts'
 import type { Stream } from '../definition/stream.ts'
 import type { Expression } from '../schema/expression.ts'
-import { boolean, decimal, type Field, type Fields, float, int, string, timestamp } from '../schema/field.ts'
+import { type ActionJson, readAction, writeAction } from './action-json.ts'
 import { readExpression } from './expression-json.ts'
+import { type FieldJson, readFields, writeFields } from './field-json.ts'
 import {
   orNull,
   type Place,
@@ -37,9 +38,9 @@ export type DefinitionsJson = {
   readonly streams: readonly (Omit<Stream, 'type' | 'fields'> & { readonly fields: readonly FieldJson[] })[]
   readonly views: readonly ViewJson[]
   readonly services: readonly { readonly name: string; readonly views: readonly string[] }[]
+  /** Left out where there are none. */
+  readonly actions?: readonly ActionJson[]
 }
-
-export type FieldJson = Pick<Field, 'kind' | 'scale' | 'unit' | 'presence' | 'path'> & { readonly name: string }
 
 export type ViewJson = Pick<FeatureView, 'name' | 'where' | 'ttl' | 'horizon'> & {
   readonly from: string
@@ -84,6 +85,7 @@ function write(definitions: readonly Definition[]): DefinitionsJson {
       features: Object.entries(view.features).map(([name, { tree }]) => ({ name, tree })),
     })),
     services: byName(found.services).map(({ name, views }) => ({ name, views: views.map((view) => view.name) })),
+    ...(found.actions.length === 0 ? {} : { actions: byName(found.actions).map(writeAction) }),
   }
 }
 
@@ -98,25 +100,20 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): T[] {
   return list.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
 }
 
-function writeFields(fields: Fields): FieldJson[] {
-  return Object.entries(fields).map(([name, { kind, scale, unit, presence, path }]) => {
-    return { name, kind, scale, unit, presence, path }
-  })
-}
-
 /**
  * Definitions from data, whoever wrote it: every member is checked in shape and size, nothing is evaluated, and what is
  * not known is refused. Throws `DEFINITIONS_MALFORMED` with the path of the first fault. What the definitions mean is
  * checked by `compile`.
  */
 export function definitionsFromJson(data: unknown): readonly Definition[] {
-  const top = readObject({ value: data, path: '' }, ['version', 'entities', 'streams', 'views', 'services'])
+  const top = readObject({ value: data, path: '' }, ['version', 'entities', 'streams', 'views', 'services', 'actions?'])
   if (readNumber(top.version) !== 1) return refuseValue(top.version, '1, the only version that this release reads')
   const entities = readNamed(top.entities, readEntity)
   const streams = readNamed(top.streams, readStream)
   const views = readNamed(top.views, (place) => readView(place, { entities, streams }))
   const services = readNamed(top.services, (place) => readService(place, views))
-  return [...entities.values(), ...streams.values(), ...views.values(), ...services.values()]
+  const actions = top.actions.value === undefined ? [] : readNamed(top.actions, readAction).values()
+  return [...entities.values(), ...streams.values(), ...views.values(), ...services.values(), ...actions]
 }
 
 /** As `definitionsFromJson`, from text that came from outside. */
@@ -211,39 +208,6 @@ function readRetention(place: Place): NonNullable<Stream['retention']> {
   if (typeof place.value === 'string') return place.value
   const { keep, rebuild } = readObject(place, ['keep', 'rebuild'])
   return Object.freeze({ keep: readText(keep), rebuild: readOneOf(rebuild, ['warming']) })
-}
-
-function readFields(place: Place): Fields {
-  const places = readList(place, definitionsCountMax)
-  const fields = places.map((at): [string, Field] => {
-    const found = readObject(at, ['name', 'kind', 'scale', 'unit', 'presence', 'path'])
-    return [readName(found.name), readField(found)]
-  })
-  refuseTwice(
-    places,
-    fields.map(([name]) => name),
-  )
-  return Object.fromEntries(fields)
-}
-
-function readField(place: Record<'kind' | 'scale' | 'unit' | 'presence' | 'path', Place>): Field {
-  const kind = readOneOf(place.kind, ['string', 'int', 'float', 'decimal', 'boolean', 'timestamp'])
-  const scale = orNull(place.scale, readNumber)
-  const unit = orNull(place.unit, (at) => readOneOf(at, ['s', 'ms', 'us']))
-  if ((scale !== null) !== (kind === 'decimal')) refuseValue(place.scale, 'a number for a decimal, null for others')
-  if (unit !== null && kind !== 'timestamp') refuseValue(place.unit, 'null for all but timestamps')
-  const plain: Field = {
-    string,
-    int,
-    float,
-    boolean,
-    decimal: () => decimal(scale ?? 0),
-    timestamp: () => timestamp(unit ?? undefined),
-  }[kind]()
-  const presence = readOneOf(place.presence, ['required', 'nullable', 'optional'])
-  const field = presence === 'required' ? plain : presence === 'nullable' ? plain.nullable() : plain.optional()
-  const path = orNull(place.path, readText)
-  return path === null ? field : field.at(path)
 }
 
 type Declared = {

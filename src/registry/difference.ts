@@ -3,6 +3,7 @@ import type { Definition } from '../definition/definition.ts'
 import { gather } from '../definition/gather.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import type { Change, Renames, Side } from './changes.ts'
+import { actionChanges } from './compare-actions.ts'
 import { entityChanges, streamChanges } from './compare-sources.ts'
 import { serviceChanges, vectorProblems } from './compare-services.ts'
 import { viewChanges } from './compare-views.ts'
@@ -31,7 +32,10 @@ export function differenceBetween(
   keeps: (view: ViewPlan) => boolean = () => false,
 ): Difference {
   const was = sideOf(
-    before ?? { definitions: [], plan: { hash: '', definitions: [], streams: [], views: [], services: [] } },
+    before ?? {
+      definitions: [],
+      plan: { hash: '', definitions: [], streams: [], views: [], services: [], actions: [] },
+    },
   )
   const is = sideOf(after)
   const renames = findRenames(was, is)
@@ -42,6 +46,7 @@ export function differenceBetween(
       ...streamChanges(was, is, renames),
       ...viewChanges(was, is, { renames, problems }),
       ...serviceChanges(was, is, { renames, problems }),
+      ...actionChanges(was, is),
     ],
     views: costs(was.plan, is.plan, keeps),
   }

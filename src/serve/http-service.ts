@@ -51,6 +51,15 @@ export interface HttpService {
   /** A version with its definitions as data. Throws `REGISTRY_NUMBER_UNKNOWN`. */
   version(number: number): VersionSummary & { readonly definitions: unknown }
 
+  /** What is done about predictions, and what became of it in this process. */
+  actions(): readonly ActionStatus[]
+
+  /** Stops an action everywhere; resolves when that is durable. Throws `NAME_UNDECLARED`. */
+  stopAction(name: string, note: string | null): Promise<ActionStatus>
+
+  /** Throws `NAME_UNDECLARED`. */
+  resumeAction(name: string, options: ResumeOptions): Promise<ActionStatus>
+
   /**
    * Makes definitions the applied version. Resolves when they are durably that; what is served follows once they are
    * built. Throws `DEFINITIONS_MALFORMED`, `DEFINITION`, `REGISTRY_CONFLICT`, `REGISTRY_INCOMPATIBLE`.
@@ -252,3 +261,31 @@ export type ReplayOutcome =
   /** No stream of the definitions reads its topic. */
   | { readonly outcome: 'unread' }
   | { readonly outcome: 'missing' }
+
+export type ActionStatus = {
+  readonly name: string
+  readonly model: string
+  /** The rule as a reader understands it. */
+  readonly when: string
+  readonly to: string
+  readonly stopped: { readonly at: string; readonly note: string | null } | null
+  /** Since this process began. */
+  readonly counts: {
+    readonly met: number
+    readonly delivered: number
+    readonly retried: number
+    readonly dead: number
+  }
+  /** Predictions that are not judged and done with. */
+  readonly waiting: number
+  /** Age of the oldest of them that was read; 0: there is none. */
+  readonly oldestSeconds: number
+  /** Why it stands still though nobody stopped it. */
+  readonly fault: string | null
+}
+
+export type ResumeOptions = {
+  /** Pass over what was predicted while it was stopped. Default: act on it. */
+  readonly skip?: boolean
+  readonly note?: string | null
+}

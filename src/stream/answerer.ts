@@ -13,7 +13,8 @@ export type Request = { readonly record: LogRecord; readonly found: ReadonlyMap<
 
 /** What is written for a request. Headers that say which request it was are added. */
 export type Answer = {
-  readonly answer: RecordInput
+  /** Left out: what is written besides is all, and comes out the same however often it is asked. */
+  readonly answer?: RecordInput
   /** Records of `besides`, durable before the answer is: those that were not found. */
   readonly besides?: readonly { readonly topic: string; readonly record: RecordInput }[]
 }
@@ -30,30 +31,44 @@ export type AnswererOptions = {
   readonly store: OnlineStore
   readonly clock: Clock
   /**
-   * Answers some requests of a partition, one answer each, in their order. What a request is at fault for is an answer
-   * too; what this throws stops the partition.
+   * Answers some requests of a partition, in their order, at most one answer each. What a request is at fault for is an
+   * answer too; what this throws stops the partition. Null: none is to be had, which has to come out the same however
+   * often it is asked. `later`: it was held up, and is asked again.
    */
-  readonly answer: (requests: readonly Request[], partition: number) => Promise<readonly Answer[]>
+  readonly answer: (requests: readonly Request[], context: AnswerContext) => Promise<readonly Answered[]>
+  /** Requests that are answered together, with one append. Default 256. */
+  readonly batchMax?: number
+  /** What is before is not asked about; it may grow. Default: nothing is. */
+  readonly from?: (partition: number) => number
+  /** Resolves when answering may go on, or when `signal` aborts. */
+  readonly gate?: (signal: AbortSignal) => Promise<void>
 }
+
+/** `signal`: aborted when no more answers are waited for. */
+export type AnswerContext = { readonly partition: number; readonly signal: AbortSignal }
+
+export type Answered = Answer | null | 'later'
 
 export type AnsweredPartition = {
   readonly topic: string
   readonly partition: number
   /** Everything before is answered. */
   readonly next: number
+  /** The timestamp of the first request that is read and not answered; null: there is none. */
+  readonly oldestMs: number | null
   /** Why it stopped; null while it goes on. */
   readonly fault: Error | null
 }
 
 const readBytesMax = 256 * 1024
 /** Answered together, with one append. */
-const batchMax = 256
+const batchMaxDefault = 256
 const checkpointMs = 1_000
 /** What a recovery may have to look through of a topic that others write to, before its place is noted anew. */
 const scanMax = 50_000
 
 /**
- * Answers each record of a request topic with exactly one record of an answer topic: those of partition p on partition
+ * Answers each record of a request topic with exactly one record of an answer topic, or none: those of partition p on partition
  * p (modulo their number, where there are fewer), in their order.
  *
  * Exactly once, with no state that counts but the log: an answer carries the coordinates of its request, and whoever
@@ -130,6 +145,7 @@ class Partition implements AnsweredPartition {
   readonly #found = new Map<number, Map<string, LogRecord>>()
   readonly #key: Uint8Array
   #next = -1
+  #oldestMs: number | null = null
   #note: Note | null = null
   #noted: Note | null = null
   #fault: Error | null = null
@@ -145,24 +161,30 @@ class Partition implements AnsweredPartition {
     return this.#next
   }
 
+  get oldestMs(): number | null {
+    return this.#oldestMs
+  }
+
   get fault(): Error | null {
     return this.#fault
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { log } = this.#options
+    const { log, batchMax = batchMaxDefault } = this.#options
     try {
       await this.#recover()
       while (!signal.aborted) {
+        this.#passOver()
         if (this.#next >= log.end(this.topic, this.partition)) {
           await log.waitFor(this.topic, this.partition, this.#next, signal)
           continue
         }
         const { records, next } = await log.read(this.topic, this.partition, this.#next, readBytesMax)
-        for (let from = 0; from < records.length && !signal.aborted; from += batchMax) {
-          await this.#answer(records.slice(from, from + batchMax))
+        let isHeldUp = false
+        for (let from = 0; from < records.length && !signal.aborted && !isHeldUp; from += batchMax) {
+          isHeldUp = !(await this.#answer(records.slice(from, from + batchMax), signal))
         }
-        if (!signal.aborted) this.#advance(next)
+        if (!signal.aborted && !isHeldUp) this.#advance(Math.max(next, this.#next))
       }
     } catch (error) {
       if (!signal.aborted) this.#fault = faultOf(error)
@@ -190,11 +212,9 @@ class Partition implements AnsweredPartition {
   async #recover(): Promise<void> {
     const { log, store, name, answers, besides } = this.#options
     await log.refresh(this.topic)
-    const bytes = store.get(this.#key)
-    const stored = bytes === undefined ? null : (JSON.parse(Buffer.from(bytes).toString()) as Note)
-    const note = stored?.log === log.id ? stored : null
+    const note = readNote(store.get(this.#key), log)
     const start = log.start(this.topic, this.partition)
-    const next = Math.max(note?.next ?? 0, start)
+    const next = Math.max(note?.next ?? 0, start, this.#options.from?.(this.partition) ?? 0)
     // Answers first: where there is one, what was written beside it is of no interest.
     for (const topic of [answers, ...besides]) {
       await log.refresh(topic)
@@ -216,35 +236,76 @@ class Partition implements AnsweredPartition {
     this.#advance(next)
   }
 
+  /** Goes to where answering begins by now. */
+  #passOver(): void {
+    const { from, log } = this.#options
+    const begins = Math.min(from?.(this.partition) ?? 0, log.end(this.topic, this.partition))
+    if (begins > this.#next) this.#advance(begins)
+  }
+
   #remember(topic: string, offset: number, record: LogRecord): void {
     let found = this.#found.get(offset)
     if (found === undefined) this.#found.set(offset, (found = new Map()))
     found.set(topic, record)
   }
 
-  async #answer(records: readonly LogRecord[]): Promise<void> {
-    const { log, answers, answer } = this.#options
-    const open = records.filter(({ offset }) => !this.#has(answers, offset))
+  /** Resolves with whether all of them were; those that were not are asked again. */
+  async #answer(records: readonly LogRecord[], signal: AbortSignal): Promise<boolean> {
+    const { answers, answer, gate } = this.#options
+    this.#oldestMs = records[0]!.timestampMs
+    await gate?.(signal)
+    if (signal.aborted) return false
+    this.#passOver()
+    const open = records.filter(({ offset }) => offset >= this.#next && !this.#has(answers, offset))
+    let next = Math.max(this.#next, records.at(-1)!.offset + 1)
     if (open.length > 0) {
       const given = await answer(
         open.map((record) => ({ record, found: this.#found.get(record.offset) ?? nothing })),
-        this.partition,
+        { partition: this.partition, signal },
       )
-      assert(given.length === open.length, 'there is one answer to each request')
-      const beside = new Map<string, RecordInput[]>()
-      for (const [index, { besides = [] }] of given.entries()) {
-        for (const { topic, record } of besides) {
-          const list = beside.get(topic)
-          if (list === undefined) beside.set(topic, [this.#withSource(record, open[index]!)])
-          else list.push(this.#withSource(record, open[index]!))
+      assert(given.length === open.length, 'there is something said of each request')
+      const made = given.flatMap((one, index) =>
+        one === null || one === 'later' ? [] : [{ ...one, request: open[index]! }],
+      )
+      const at = await this.#write(made)
+      const held = given.indexOf('later')
+      if (held >= 0) {
+        next = open[held]!.offset
+        // What is answered behind it is not asked about again.
+        const [topic, partition] = [answers, this.#partitionOf(answers)]
+        for (const [index, { request }] of made.filter(({ answer }) => answer !== undefined).entries()) {
+          if (request.offset > next) {
+            this.#written.add({ topic, partition, offset: at + index }, this.#coordinates(request.offset))
+          }
         }
+        this.#advance(next)
+        return false
       }
-      await Promise.all([...beside].map(([topic, list]) => log.append(topic, this.#partitionOf(topic), list)))
-      const list = given.map((one, index) => this.#withSource(one.answer, open[index]!))
-      await log.append(answers, this.#partitionOf(answers), list)
-      for (const { offset } of open) this.#found.delete(offset)
     }
-    this.#advance(records.at(-1)!.offset + 1)
+    this.#advance(next)
+    this.#oldestMs = null
+    return true
+  }
+
+  /** Resolves with the offset of the first answer. */
+  async #write(made: readonly (Answer & { readonly request: LogRecord })[]): Promise<number> {
+    if (made.length === 0) return 0
+    const { log, answers } = this.#options
+    const beside = new Map<string, RecordInput[]>()
+    for (const { besides = [], request } of made) {
+      for (const { topic, record } of besides) {
+        const list = beside.get(topic)
+        if (list === undefined) beside.set(topic, [this.#withSource(record, request)])
+        else list.push(this.#withSource(record, request))
+      }
+    }
+    await Promise.all([...beside].map(([topic, list]) => log.append(topic, this.#partitionOf(topic), list)))
+    const list = made.flatMap(({ answer, request }) =>
+      answer === undefined ? [] : [this.#withSource(answer, request)],
+    )
+    const at = list.length === 0 ? 0 : await log.append(answers, this.#partitionOf(answers), list)
+    for (const { request } of made) this.#found.delete(request.offset)
+    return at
   }
 
   /** Everything that this partition has written so far is of requests before `next`, but for what a recovery found. */
@@ -280,6 +341,22 @@ class Partition implements AnsweredPartition {
   #partitionOf(topic: string): number {
     return this.partition % countOf(this.#options.log, topic)
   }
+}
+
+/** Up to where each partition of the requests is answered, as the store has it: 0 where it has no note of this log. */
+export function notedPlaces(
+  { log, store }: Pick<AnswererOptions, 'log' | 'store'>,
+  name: string,
+  requests: string,
+): number[] {
+  return Array.from({ length: countOf(log, requests) }, (_, partition) => {
+    return readNote(store.get(answeredKey(name, partition)), log)?.next ?? 0
+  })
+}
+
+function readNote(bytes: Uint8Array | undefined, log: Log): Note | null {
+  const stored = bytes === undefined ? null : (JSON.parse(Buffer.from(bytes).toString()) as Note)
+  return stored?.log === log.id ? stored : null
 }
 
 const nothing: ReadonlyMap<string, LogRecord> = new Map()

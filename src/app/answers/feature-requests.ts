@@ -3,7 +3,7 @@ import { formatInstant } from '../../schema/instant.ts'
 import { describe, type JsonObject } from '../../schema/decode.ts'
 import type { FeatureStatus } from '../../plan/finish-view.ts'
 import type { VectorTarget } from '../../serve/prepared-vector.ts'
-import type { Answer, Request } from '../../stream/answerer.ts'
+import type { Answer, AnswerContext, Request } from '../../stream/answerer.ts'
 import { planDigits } from '../../stream/feature-record.ts'
 import {
   type AnswerSource,
@@ -27,8 +27,8 @@ const name = featureRequestsTopic
 export function makeFeatureAnswers(
   source: AnswerSource,
   count: (outcome: string) => void,
-): (requests: readonly Request[], partition: number) => Promise<Answer[]> {
-  return (requests, partition) => {
+): (requests: readonly Request[], context: Pick<AnswerContext, 'partition'>) => Promise<Answer[]> {
+  return (requests, { partition }) => {
     const nowMs = source.now()
     const answers = requests.map((request): Answer => {
       try {

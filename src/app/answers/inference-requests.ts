@@ -2,7 +2,7 @@ import { MillraceError } from '../../base/faults.ts'
 import type { Prediction } from '../../model/predictor.ts'
 import { experimentDataTopic, inferenceRequestsTopic, modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
 import type { EntityKeys } from '../../serve/entity-key.ts'
-import type { Answer, Request } from '../../stream/answerer.ts'
+import type { Answer, AnswerContext, Request } from '../../stream/answerer.ts'
 import { exposureOf, exposureRecord } from '../experiments/experiment-log.ts'
 import type { Assigned, Experiments } from '../experiments/experiments.ts'
 import type { Models, TakenModel } from '../models.ts'
@@ -31,8 +31,8 @@ type Source = AnswerSource & { readonly models: Models; readonly experiments: Ex
 export function makeInferenceAnswers(
   source: Source,
   count: (outcome: string) => void,
-): (requests: readonly Request[], partition: number) => Promise<Answer[]> {
-  return async (requests, partition) => {
+): (requests: readonly Request[], context: Pick<AnswerContext, 'partition'>) => Promise<Answer[]> {
+  return async (requests, { partition }) => {
     const taken = new Map<string, TakenModel>()
     const nowMs = source.now()
     const questions = requests.map((request): Question | Answer => {

@@ -5,6 +5,7 @@ import { MillraceError } from '../../base/faults.ts'
 import type { HttpService } from '../http-service.ts'
 import { faultBody, faultOf } from './answer-fault.ts'
 import { type Answer, Answers, faultAnswer, jsonType, retryAfterSeconds } from './answers.ts'
+import { addActionRoutes } from './action-routes.ts'
 import { parseApplyRequest } from './apply-request.ts'
 import { addDirectRoutes } from './direct-routes.ts'
 import { type HttpLimits, limitsDefault } from './http-limits.ts'
@@ -60,6 +61,9 @@ export const httpRoutes = [
   'GET /v1/models/:model',
   'POST /v1/models/:model',
   'POST /v1/models/:model/versions',
+  'GET /v1/actions',
+  'POST /v1/actions/:name/stop',
+  'POST /v1/actions/:name/resume',
   'POST /v1/dead-letters/replay',
   'POST /v1/dead-letters/fix',
   'GET /health',
@@ -135,6 +139,7 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   addForgetting(server, { service, limits, checkReady })
   addRegistry(server, { service, limits, checkReady })
   addModelRoutes(server, { service, limits, checkReady })
+  addActionRoutes(server, { service, limits, checkReady })
   addReplays(server, { service, limits, checkReady })
   addProbes(server, { service, checkReady })
   addDirectRoutes(server.server, {

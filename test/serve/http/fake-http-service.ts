@@ -1,5 +1,7 @@
 import { MillraceError } from '../../../src/base/faults.ts'
 import type {
+  ActionStatus,
+  ResumeOptions,
   ApplyRequest,
   ApplyResponse,
   FixRequest,
@@ -29,6 +31,18 @@ export const fakeVersion: VersionSummary = {
   note: null,
 }
 
+const fakeAction: ActionStatus = {
+  name: 'block',
+  model: 'fraud',
+  when: 'score > 0.8',
+  to: 'topic blocked',
+  stopped: null,
+  counts: { met: 0, delivered: 0, retried: 0, dead: 0 },
+  waiting: 0,
+  oldestSeconds: 0,
+  fault: null,
+}
+
 /** Remembers what it was asked. Knows one stream, `payments`, which refuses what is no JSON object with an `amount`. */
 export class FakeHttpService implements HttpService {
   readonly bodies: string[] = []
@@ -39,6 +53,7 @@ export class FakeHttpService implements HttpService {
   readonly pushed: ModelPushRequest[] = []
   readonly changed: ModelChangeRequest[] = []
   readonly replays: (ReplayRequest | FixRequest)[] = []
+  readonly resumed: ResumeOptions[] = []
   readyReasons: string[] = []
   healthReasons: string[] = []
   /** What the next call throws. */
@@ -112,6 +127,22 @@ export class FakeHttpService implements HttpService {
     this.#fail()
     this.replays.push(request)
     return Promise.resolve({ place: '0@0', stream: null, source: null, outcome: 'missing' })
+  }
+
+  actions(): readonly ActionStatus[] {
+    this.#fail()
+    return [fakeAction]
+  }
+
+  async stopAction(name: string, note: string | null): Promise<ActionStatus> {
+    this.#fail()
+    return await Promise.resolve({ ...fakeAction, name, stopped: { at: 'now', note } })
+  }
+
+  async resumeAction(name: string, options: ResumeOptions): Promise<ActionStatus> {
+    this.#fail()
+    this.resumed.push(options)
+    return await Promise.resolve({ ...fakeAction, name })
   }
 
   health() {
