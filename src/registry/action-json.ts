@@ -8,8 +8,8 @@ export type ActionJson = Pick<Action, 'name' | 'when' | 'to'> & {
   readonly on: { readonly model: string; readonly output: readonly FieldJson[] }
 }
 
-export function writeAction({ type: _, on, ...members }: Action): ActionJson {
-  return { ...members, on: { ...on, output: writeFields(on.output) } }
+export function writeAction({ name, on, when, to }: Action): ActionJson {
+  return { name, on: { ...on, output: writeFields(on.output) }, when, to }
 }
 
 /** Throws `DEFINITIONS_MALFORMED`. */
