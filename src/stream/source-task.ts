@@ -7,7 +7,7 @@ import type { IdTable } from '../kernel/id-table.ts'
 import { Intake, isPlain, type SourceKind } from '../plan/intake.ts'
 import { OpenRejections } from '../plan/open-rejections.ts'
 import type { StreamPlan, ViewPlan } from '../plan/plan.ts'
-import { emptyBatchOf } from '../plan/view-batch.ts'
+import { emptyBatchOf, type ViewBatch } from '../plan/view-batch.ts'
 import type { OnlineStore, StoreChange } from '../store/online/online-store.ts'
 import type { SourceProgress, VerdictCounts, ViewCounts } from './checkpoint.ts'
 import type { EventFollower } from './event-follower.ts'
@@ -130,41 +130,39 @@ export class SourceTask {
    * rare goes through `take` itself, and everything while each event is told of.
    */
   takeBatch(records: readonly LogRecord[], targets: Targets): void {
-    const { format } = this.stream
     const { folds, forgotten, features } = targets
     const isTold = features?.isActive === true || targets.follower?.follows(this.stream.name) === true
     const batches = folds.map(({ view }) => emptyBatchOf(view))
-    const counts = this.#counts
-    const forgottenTo = forgotten.reachOf(this.topic, this.partition)
+    const forgottenTo = isTold ? Number.POSITIVE_INFINITY : forgotten.reachOf(this.topic, this.partition)
     for (const record of records) {
       assert(record.offset >= this.#next, 'records come in offset order')
-      const { value, offset } = record
-      const isUsual = value !== null && isPlain(record) && offset >= forgottenTo && !isTold
-      const projected = isUsual ? format.project(value, record.writer) : null
-      const verdict = projected === null ? null : this.#intake.takeProjected(projected, record)
-      if (projected === null || verdict === null) {
-        this.take(record, targets)
-        continue
-      }
-      this.#next = record.offset + 1
-      counts.records += 1
-      if (verdict !== 'accepted') {
-        counts.duplicate += 1
-        if (verdict === 'conflict') counts.conflicts += 1
-        continue
-      }
-      counts.accepted += 1
-      const ts = projected.values.numbers[this.stream.time]!
-      for (let index = 0; index < batches.length; index++) {
-        const batch = batches[index]!
-        const tie = batch.keepsTies ? this.#intake.tieOf(projected, record) : 0
-        const { counts: own } = folds[index]!
-        const outcome = batch.add(projected, ts, tie)
-        if (outcome === 'applied') own.applied += 1
-        else own[outcome] += 1
-      }
+      if (record.offset < forgottenTo || !this.#addToBatches(record, folds, batches)) this.take(record, targets)
     }
-    for (const [index, { batch }] of batches.entries()) folds[index]!.table.applyBatch(batch)
+    for (let index = 0; index < folds.length; index++) folds[index]!.table.applyBatch(batches[index]!.batch)
+  }
+
+  /**
+   * Takes a record, as far as the batches of the views: false, nothing was done and it is left to `take`. A function of
+   * its own for speed: a long loop is compiled anew each time that it is come to, a function once.
+   */
+  #addToBatches(record: LogRecord, folds: readonly ViewFold[], batches: readonly ViewBatch[]): boolean {
+    const { value } = record
+    const projected = value !== null && isPlain(record) ? this.stream.format.project(value, record.writer) : null
+    const verdict = projected === null ? null : this.#intake.takeProjected(projected, record)
+    if (projected === null || verdict === null) return false
+    const counts = this.#counts
+    this.#next = record.offset + 1
+    counts.records += 1
+    counts[verdict === 'accepted' ? 'accepted' : 'duplicate'] += 1
+    if (verdict === 'conflict') counts.conflicts += 1
+    if (verdict !== 'accepted') return true
+    const ts = projected.values.numbers[this.stream.time]!
+    for (let index = 0; index < batches.length; index++) {
+      const batch = batches[index]!
+      const tie = batch.keepsTies ? this.#intake.tieOf(projected, record) : 0
+      folds[index]!.counts[batch.add(projected, ts, tie)] += 1
+    }
+    return true
   }
 
   take(record: LogRecord, { folds, forgotten, outputs, features, follower }: Targets): void {
