@@ -2,7 +2,7 @@ import type { Refusal, RefusalCode, Row, RowValue } from '../decode.ts'
 import { describe, nameOfAllowed } from '../decode.ts'
 import type { Field } from '../field.ts'
 import { EventText } from '../projector/event-text.ts'
-import { type FieldValues, makeFieldValues, setNull } from '../projector/scan-field.ts'
+import { type FieldValues, makeFieldValues, setNull } from '../projector/field-values.ts'
 
 /** Where a field is looked for: a dotted path from the top of the schema. */
 export type AvroTarget = { readonly field: Field; readonly path: string }

@@ -17,11 +17,13 @@ export class EventText {
   #end = 0
   #isAscii = true
 
-  constructor() {
-    const memory = new ArrayBuffer(sizeMin)
-    this.#buffer = Buffer.from(memory)
-    this.#words = new Int32Array(memory)
-    this.#bytes = new Uint8Array(memory)
+  /** @param place memory for the longest event, which stays where it is; default: it grows as it is needed. */
+  constructor(
+    { memory, at }: { readonly memory: ArrayBuffer; readonly at: number } = { memory: new ArrayBuffer(sizeMin), at: 0 },
+  ) {
+    this.#buffer = Buffer.from(memory, at)
+    this.#words = new Int32Array(memory, at)
+    this.#bytes = new Uint8Array(memory, at)
   }
 
   get length(): number {
@@ -48,6 +50,22 @@ export class EventText {
     for (let index = 0; index < count; index++) bits |= words[index]!
     this.#isAscii = (bits & 0x8080_8080) === 0
     return this.#isAscii || isUtf8(raw)
+  }
+
+  /**
+   * As `load`, without looking at the bytes and without a zero behind them, for whoever does both; then `isAscii` has to
+   * be said, and that the bytes are UTF-8 is up to the caller.
+   */
+  put(raw: Uint8Array): void {
+    const { length } = raw
+    assert(length + 16 <= this.#bytes.length, 'an event fits its place')
+    this.#bytes.set(raw)
+    this.#length = length
+    this.#end = length
+  }
+
+  set isAscii(isAscii: boolean) {
+    this.#isAscii = isAscii
   }
 
   /** Of all bytes, as `murmur2` gives it. */

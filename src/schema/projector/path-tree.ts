@@ -17,7 +17,8 @@ const depthMax = 60
 
 /**
  * The members of an event that declared fields are in, by their paths. Null where they are ones that a comparison of
- * bytes does not do justice to: a value that is a field and leads to others, a name that is not well formed.
+ * bytes does not do justice to: a value that is a field and leads to others, a name that is
+ * empty or not well formed.
  */
 export function makePathTree(fields: Fields): PathTree | null {
   let size = 0
@@ -25,7 +26,7 @@ export function makePathTree(fields: Fields): PathTree | null {
   const roots: Growing[] = []
   for (const [index, [name, field]] of Object.entries(fields).entries()) {
     const steps = pathOf(name, field).split('.')
-    if (steps.length > depthMax || !steps.every((step) => step.isWellFormed())) return null
+    if (steps.length > depthMax || !steps.every((step) => step !== '' && step.isWellFormed())) return null
     let members = roots
     let node: Growing | undefined
     for (const step of steps) {

@@ -1,12 +1,15 @@
-import { generate } from '../../base/generate.ts'
+import { isUtf8 } from 'node:buffer'
+import { hasWasm, WasmModule } from '../../base/wasm.ts'
 import { type Decoded, type EventDecoder, eventBytesMax, makeEventDecoder } from '../decode.ts'
 import type { Row, RowValue } from '../decode.ts'
-import type { FieldKind, Fields } from '../field.ts'
+import type { Field, FieldKind, Fields } from '../field.ts'
+import { parseInstant } from '../instant.ts'
 import { EventText } from './event-text.ts'
-import { projectorSource } from './generate-projector.ts'
-import { makePathTree } from './path-tree.ts'
-import { type FieldScanner, type FieldValues, makeFieldScanner, makeFieldValues, setNull } from './scan-field.ts'
-import { brace, skipBlanks, skipNull, skipValue } from './scan.ts'
+import { powersOfTen } from './field-code.ts'
+import type { FieldValues } from './field-values.ts'
+import { addProjector, type ProjectorPlaces } from './members-code.ts'
+import { makePathTree, type PathTree } from './path-tree.ts'
+import { scanInstant } from './scan-instant.ts'
 
 /**
  * Reads the declared fields of JSON events straight from their bytes, without an object, and checks the rest on the
@@ -14,33 +17,30 @@ import { brace, skipBlanks, skipNull, skipValue } from './scan.ts'
  * left to the decoder: escapes in what it reads, members that come twice, exponents, more than fifteen digits.
  */
 export class Projector {
-  readonly #text = new EventText()
+  readonly #text: EventText
   readonly #values: FieldValues
   readonly #kinds: readonly FieldKind[]
-  readonly #members: MembersScanner
+  readonly #run: (length: number) => number
+  readonly #instants: readonly Instant[]
   /** The event that it left last. */
   #left: Uint8Array | null = null
   /** How many events it took, and how many it left to the decoder. */
   readonly counts = { projected: 0, left: 0 }
 
-  private constructor(fields: Fields, values: FieldValues, members: MembersScanner) {
-    this.#kinds = Object.values(fields).map(({ kind }) => kind)
+  private constructor(fields: readonly Field[], { text, values, run }: Compiled) {
+    this.#kinds = fields.map(({ kind }) => kind)
+    this.#text = text
     this.#values = values
-    this.#members = members
+    this.#run = run
+    this.#instants = fields.flatMap(({ kind, unit }, index) => (kind === 'timestamp' ? [{ index, unit }] : []))
   }
 
-  /** Null where code generation is off, and for fields that it cannot read. */
+  /** Null where there is no WebAssembly, and for fields that it cannot read. */
   static of(fields: Fields): Projector | null {
     const tree = makePathTree(fields)
-    if (tree === null) return null
-    const values = makeFieldValues(Object.keys(fields).length)
-    const { source, names } = projectorSource(tree, Object.values(fields))
-    const scanners = Object.values(fields).map((field, index) => makeFieldScanner(field, index, values))
-    const make = generate<(tools: typeof scanTools, parts: ProjectorParts) => MembersScanner>(
-      ['tools', 'parts'],
-      source,
-    )
-    return make === null ? null : new Projector(fields, values, make(scanTools, { names, scanners, values }))
+    if (tree === null || !hasWasm) return null
+    const own = Object.values(fields)
+    return new Projector(own, compile(tree, own))
   }
 
   /** The values of the event that was projected last, where they stand in `text`. */
@@ -83,36 +83,87 @@ export class Projector {
   }
 
   #scan(raw: Uint8Array): boolean {
-    if (raw.length > eventBytesMax || !this.#text.load(raw)) return false
-    const { bytes, length } = this.#text
-    const start = skipBlanks(bytes, 0)
-    if (bytes[start] !== brace) return false
-    const end = this.#members(bytes, start + 1)
-    return end >= 0 && skipBlanks(bytes, end) === length
+    if (raw.length > eventBytesMax) return false
+    const text = this.#text
+    text.put(raw)
+    const outcome = this.#run(raw.length)
+    if (outcome < 0 || (outcome === 1 && !isUtf8(raw))) return false
+    text.isAscii = outcome === 0
+    for (let index = 0; index < this.#instants.length; index++)
+      if (!this.#readInstant(this.#instants[index]!)) return false
+    return true
+  }
+
+  /** From what stands in the event to milliseconds. False: it is left to the decoder. */
+  #readInstant({ index, unit }: Instant): boolean {
+    const { numbers, starts, ends } = this.#values
+    const start = starts[index]!
+    if (start >= 0) {
+      if (scanInstant(this.#text.bytes, start, found) !== ends[index]!) return false
+      numbers[index] = found[0]!
+      return true
+    }
+    const number = numbers[index]!
+    if (number !== number) return true
+    const ms = unit === null ? null : parseInstant(number, unit)
+    if (ms === null) return false
+    numbers[index] = ms
+    return true
   }
 }
 
-/**
- * Steps from behind the opening brace of an event to behind its closing one and fills in the values of its fields;
- * `stop` also when a field is missing that has to be there.
- */
-export type MembersScanner = (bytes: Uint8Array, at: number) => number
+const found = new Float64Array(1)
 
-/** What generated code calls. */
-export const scanTools = { skipBlanks, skipNull, skipValue, setNull, isSame }
+type Instant = { readonly index: number; readonly unit: Field['unit'] }
 
-export type ProjectorParts = {
-  /** Of the members, by number. */
-  readonly names: readonly Uint8Array[]
-  /** By field. */
-  readonly scanners: readonly FieldScanner[]
+type Compiled = {
+  readonly text: EventText
   readonly values: FieldValues
+  /** Of the event of so many bytes in `text`: see `addProjector`. */
+  readonly run: (length: number) => number
 }
 
-/** Whether the bytes from a position on are a name; as many as it has, which the caller knows. */
-function isSame(bytes: Uint8Array, at: number, name: Uint8Array): boolean {
-  for (let index = 0; index < name.length; index++) if (bytes[at + index] !== name[index]) return false
-  return true
+function compile(tree: PathTree, fields: readonly Field[]): Compiled {
+  const names = namesOf(tree)
+  const { places, size } = layOut(fields.length, names)
+  const module = new WasmModule()
+  const { memory, run } = module.instantiate(size, addProjector(module, { tree, fields }, places))
+  new Float64Array(memory, places.powers, powersOfTen.length).set(powersOfTen)
+  for (const [number, name] of names.entries()) new Uint8Array(memory).set(name, places.names[number])
+  const values = {
+    numbers: new Float64Array(memory, places.numbers, fields.length),
+    starts: new Int32Array(memory, places.starts, fields.length),
+    ends: new Int32Array(memory, places.ends, fields.length),
+  }
+  return { text: new EventText({ memory, at: places.text }), values, run: run as (length: number) => number }
+}
+
+/** By number. */
+function namesOf({ members }: Pick<PathTree, 'members'>, into: Uint8Array[] = []): Uint8Array[] {
+  for (const member of members) {
+    into[member.number] = member.name
+    namesOf(member, into)
+  }
+  return into
+}
+
+/** One after the other; the text is last, with room for the longest event and what is read behind it. */
+function layOut(fields: number, names: readonly Uint8Array[]): { places: ProjectorPlaces; size: number } {
+  let size = 0
+  const take = (bytes: number): number => {
+    const at = size
+    size += Math.ceil(bytes / 16) * 16
+    return at
+  }
+  const places = {
+    powers: take(8 * powersOfTen.length),
+    numbers: take(8 * fields),
+    starts: take(4 * fields),
+    ends: take(4 * fields),
+    names: names.map(({ length }) => take(length)),
+    text: take(0),
+  }
+  return { places, size: places.text + eventBytesMax + 64 }
 }
 
 /** The decoder of events, with a projector in front. Gives what `makeEventDecoder` gives, sooner. */

@@ -1,9 +1,9 @@
 import { instantMsEnd } from '../instant.ts'
-import { minus, point, stop } from './scan.ts'
+import { minus, point } from './json-code.ts'
 
 /**
  * An instant in the forms that programs write, `2026-11-21T17:58:38.123Z` or with `+01:00`, from its first digit to
- * behind its last sign; its milliseconds into `parts[0]`. `stop` for every other form, and for what is no instant.
+ * behind its last sign; its milliseconds into `parts[0]`. -1 for every other form, and for what is no instant.
  */
 export function scanInstant(bytes: Uint8Array, at: number, parts: Float64Array): number {
   const year = two(bytes, at) * 100 + two(bytes, at + 2)
@@ -21,8 +21,8 @@ export function scanInstant(bytes: Uint8Array, at: number, parts: Float64Array):
     bytes[at + 16] === colon
   // Two signs that are no digits make a number far below zero, in the year as well.
   const timely = hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59
-  if (!separated || !timely || year < 1970 || year > 2100) return stop
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysIn(month, year))) return stop
+  if (!separated || !timely || year < 1970 || year > 2100) return -1
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysIn(month, year))) return -1
   let p = at + 19
   let fractionMs = 0
   if (bytes[p] === point) {
@@ -33,7 +33,7 @@ export function scanInstant(bytes: Uint8Array, at: number, parts: Float64Array):
       weight = weight === 100 ? 10 : weight === 10 ? 1 : 0
     }
     const count = p - at - 20
-    if (count === 0 || count > 9) return stop
+    if (count === 0 || count > 9) return -1
   }
   let zoneMinutes = 0
   const zone = bytes[p]!
@@ -41,13 +41,13 @@ export function scanInstant(bytes: Uint8Array, at: number, parts: Float64Array):
   else if (zone === 0x2b || zone === minus) {
     const zoneHour = two(bytes, p + 1)
     const zoneMinute = two(bytes, p + 4)
-    if (bytes[p + 3] !== colon || zoneHour < 0 || zoneHour > 23 || zoneMinute < 0 || zoneMinute > 59) return stop
+    if (bytes[p + 3] !== colon || zoneHour < 0 || zoneHour > 23 || zoneMinute < 0 || zoneMinute > 59) return -1
     zoneMinutes = (zone === minus ? -1 : 1) * (zoneHour * 60 + zoneMinute)
     p += 6
-  } else return stop
+  } else return -1
   const minutes = hour * 60 + minute - zoneMinutes
   const ms = daysBefore(year, month, day) * 86_400_000 + minutes * 60_000 + second * 1_000 + fractionMs
-  if (ms < 0 || ms >= instantMsEnd) return stop
+  if (ms < 0 || ms >= instantMsEnd) return -1
   parts[0] = ms
   return p
 }
