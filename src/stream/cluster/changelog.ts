@@ -20,6 +20,8 @@ export type ChangelogPlace = StatePlace & {
   readonly makeId: () => string
   /** Names what the entries depend on. */
   readonly work: string
+  /** Of one append, about: a checkpoint may take several. */
+  readonly appendBytesMax: number
 }
 
 /** What a task says of itself when it is checkpointed. */
@@ -68,7 +70,7 @@ export class Changelog {
 
   /** Makes a checkpoint durable. Throws `TASK_FENCED` when there is another owner by now. */
   async write(changes: readonly StoreChange[], cut: Cut): Promise<void> {
-    const { clock, work } = this.#place
+    const { clock, work, appendBytesMax } = this.#place
     const own = lastOfEach(changes)
     const records = [...own, ...this.#repairs(own)].map((change) => entryRecord(change, this.#epochBytes, clock.now()))
     this.#number += 1
@@ -77,7 +79,7 @@ export class Changelog {
     const last = [commitRecord(commit, clock.now())]
     // Not the one before: that is the last that counts, should this one not.
     if (this.#number > 2) last.push(commitDeletion(this.#epoch, this.#number - 2, clock.now()))
-    const parts = inParts(records)
+    const parts = inParts(records, appendBytesMax)
     // A commit goes with the last entries, once all others are there.
     parts.push([...(parts.pop() ?? []), ...last])
     for (const part of parts) {
@@ -145,7 +147,6 @@ export async function restoreTo(
   let restored = await Restored.open(place)
   await restored.readTo(end)
   for (const again of [true, false]) {
-    restored.reader.abandon()
     if (restored.isWhole) return { restored, damage: null }
     restored = await Restored.anew(place)
     if (again) await restored.readTo(end)
@@ -161,13 +162,12 @@ function lastOfEach(changes: readonly StoreChange[]): readonly StoreChange[] {
   return last.size === changes.length ? changes : [...last.values()]
 }
 
-/** Appends of a size that any log takes. */
-function inParts(records: readonly RecordInput[]): RecordInput[][] {
+function inParts(records: readonly RecordInput[], bytesMax: number): RecordInput[][] {
   const parts: RecordInput[][] = []
   let bytes = Number.POSITIVE_INFINITY
   for (const record of records) {
     const size = record.key!.length + (record.value?.length ?? 0) + recordFrameBytes
-    if (bytes + size > partBytesMax) {
+    if (bytes + size > bytesMax) {
       parts.push([])
       bytes = 0
     }
@@ -177,6 +177,5 @@ function inParts(records: readonly RecordInput[]): RecordInput[][] {
   return parts
 }
 
-const partBytesMax = 2 * 1024 * 1024
 /** About what a record takes beside its contents. */
 const recordFrameBytes = 64

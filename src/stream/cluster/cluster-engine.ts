@@ -24,6 +24,8 @@ export type ClusterEngineOptions = Omit<EngineOptions, 'planOf'> & {
   readonly processedPartitions: number
   /** Gives a name that nobody else ever has. */
   readonly makeId: () => string
+  /** Of one append of a checkpoint, about. Default: 2 MiB. */
+  readonly appendBytesMax?: number
 }
 
 /** A partition of a source topic, to be judged here; or of `processed-events`, to be folded here. */

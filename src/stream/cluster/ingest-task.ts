@@ -22,13 +22,10 @@ export type IngestProgress = {
   readonly counts: VerdictCounts
   /** By the view's fingerprint: accepted events that are none of the view's. */
   readonly views: Readonly<Record<string, { readonly filtered: number; readonly unkeyed: number }>>
-  /** By entity, for each partition of its topic: up to where it was sent all that belongs there. */
-  readonly sent: Readonly<Record<string, readonly number[]>>
 }
 
 /** The partitions of an entity's topic as one source partition sees them. */
 type Lanes = {
-  readonly entity: string
   readonly topic: string
   readonly views: readonly { readonly view: ViewPlan; readonly counts: { filtered: number; unkeyed: number } }[]
   readonly sent: number[]
@@ -91,13 +88,13 @@ export class IngestTask implements Task {
       const topic = processedEventsTopic(entity)
       const { partitions } = log.topics().find((one) => one.topic === topic)!
       return {
-        entity,
         topic,
         views: views.map((view) => ({
           view,
           counts: { filtered: 0, unkeyed: 0, ...progress?.views[view.fingerprint] },
         })),
-        sent: [...(progress?.sent[entity] ?? Array.from({ length: partitions }, () => 0))],
+        // A checkpoint comes after a mark: all that belongs anywhere was sent by then.
+        sent: Array.from({ length: partitions }, () => (progress === null ? 0 : next)),
         waiting: Array.from({ length: partitions }, () => []),
       }
     })
@@ -248,7 +245,6 @@ export class IngestTask implements Task {
       watermark: this.watermark,
       counts: { ...this.#counts },
       views: Object.fromEntries(views.map(({ view, counts }) => [view.fingerprint, { ...counts }])),
-      sent: Object.fromEntries(this.#lanes.map(({ entity, sent }) => [entity, [...sent]])),
     }
   }
 

@@ -18,18 +18,22 @@ import type { Checkpoints } from './task-runner.ts'
 
 export type TaskParts = Pick<EngineOptions, 'plan' | 'log' | 'store' | 'clock' | 'keysMax'> & {
   readonly makeId: () => string
+  readonly appendBytesMax?: number
   readonly observer?: EngineOptions['observer']
   readonly entities: ReadonlyMap<string, { readonly streams: readonly StreamPlan[] }>
 }
 
+/** Any log takes so much at once. */
+const appendBytesMaxDefault = 2 * 1024 * 1024
+
 type Opened<T extends Task> = { readonly task: T; readonly checkpoints: Checkpoints }
 
 export async function openIngest(parts: TaskParts, stream: StreamPlan, partition: number): Promise<Opened<IngestTask>> {
-  const { log, store, clock, makeId } = parts
+  const { log, store, clock, makeId, appendBytesMax = appendBytesMaxDefault } = parts
   const section = new StoreSection(store, `ingest/${stream.name}/${partition}`)
   const topic = ingestStateTopic(stream.name)
   const work = ingestWork(stream, log)
-  const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work })
+  const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work, appendBytesMax })
   const { commit } = checkpoints
   tellDamage(parts, { topic, partition }, checkpoints.damage)
   await log.refresh(stream.topic)
@@ -43,10 +47,10 @@ export async function openIngest(parts: TaskParts, stream: StreamPlan, partition
 }
 
 export async function openFold(parts: TaskParts, entity: string, partition: number): Promise<Opened<FoldTask>> {
-  const { log, store, clock, makeId, plan } = parts
+  const { log, store, clock, makeId, plan, appendBytesMax = appendBytesMaxDefault } = parts
   const section = new StoreSection(store, `fold/${entity}/${partition}`)
   const { topic, work } = foldPlace(parts, entity)
-  const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work })
+  const checkpoints = await Changelog.take({ log, clock, topic, partition, section, makeId, work, appendBytesMax })
   tellDamage(parts, { topic, partition }, checkpoints.damage)
   const task = await makeFold(parts, { entity, partition, section, commit: checkpoints.commit })
   await refreshAll(parts, task.outputs)

@@ -44,7 +44,7 @@ export class StateReader {
   take(record: LogRecord): ReadCheckpoint | null {
     const read = readStateRecord(record, this.#topic)
     if (read.kind === 'fence') {
-      this.abandon()
+      this.#abandon()
       this.#epoch = record.offset
       return null
     }
@@ -71,8 +71,8 @@ export class StateReader {
     if (read.kind === 'entry') this.#touched.set(nameOfKey(read.change[0]), read.change[0])
   }
 
-  /** What no commit has followed so far never counts. */
-  abandon(): void {
+  /** What no commit has followed before the next fence never counts. */
+  #abandon(): void {
     for (const [name, [key]] of this.#pending) this.#touched.set(name, key)
     this.#pending = new Map()
   }

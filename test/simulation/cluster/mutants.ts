@@ -18,7 +18,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'entries without a commit count when the next owner commits',
     file: 'stream/cluster/state-reader.ts',
-    find: "    if (read.kind === 'fence') {\n      this.abandon()\n",
+    find: "    if (read.kind === 'fence') {\n      this.#abandon()\n",
     replace: "    if (read.kind === 'fence') {\n",
   },
   {
@@ -112,10 +112,10 @@ export const clusterMutants: readonly Mutant[] = [
     replace: '',
   },
   {
-    name: 'where sending was is not restored',
-    file: 'stream/cluster/ingest-task.ts',
-    find: 'sent: [...(progress?.sent[entity] ?? Array.from({ length: partitions }, () => 0))],',
-    replace: 'sent: Array.from({ length: partitions }, () => progress === null ? 0 : next),',
+    name: 'a checkpoint comes without a mark',
+    file: 'stream/cluster/task-runner.ts',
+    find: '      if (task.isUnmarked) task.mark()\n      const sent',
+    replace: '      const sent',
   },
   {
     name: 'remembered ids are not in the checkpoint of a source',

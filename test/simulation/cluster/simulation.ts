@@ -3,7 +3,6 @@ import type { Log } from '../../../src/log/log.ts'
 import { compile } from '../../../src/plan/compile.ts'
 import type { ViewPlan } from '../../../src/plan/plan.ts'
 import { deadLetterTopic, featureStateTopic, ingestStateTopic, lateTopic } from '../../../src/plan/topics.ts'
-import { readStateRecord } from '../../../src/stream/cluster/state-record.ts'
 import { ClusterEngine, type ClusterPartition } from '../../../src/stream/cluster/cluster-engine.ts'
 import { makeEvent, payments, views } from '../../integration/kill-stream.ts'
 import { assertMatchesLog } from '../../oracle/matches-log.ts'
@@ -20,6 +19,7 @@ import { makeSimulatedClock, WallClock } from '../simulated-clock.ts'
 import { SimulatedStoreDisk, type StoreFaults } from '../simulated-store.ts'
 import type { Sometimes } from '../sometimes.ts'
 import { Violation, violation } from '../violation.ts'
+import { auditStates } from './audit-states.ts'
 import { type LogFaults, SimulatedLog } from './simulated-log.ts'
 
 const plan = compile(views)
@@ -68,10 +68,12 @@ class ClusterSimulation {
   readonly #wall: WallClock
   readonly #log: SimulatedLog
   readonly #machines: Machine[]
+  readonly #running = new Set<Process>()
   readonly #faults: LogFaults
   readonly #kills: number
   /** While nobody repairs what stale owners wrote, compaction may take something away that counts; nothing else may. */
   #mayDamage: boolean
+  #compacted = false
   #sent = 0
   #lives = 0
   #ids = 0
@@ -147,9 +149,11 @@ class ClusterSimulation {
   /** @param newest as many records are left as they are. */
   #compact(newest: number): void {
     for (const { topic, partitions } of this.#log.topics) {
-      if (!topic.startsWith(ingestStateTopic('')) && !topic.startsWith(featureStateTopic(''))) continue
+      if (!isStateTopic(topic)) continue
       for (let partition = 0; partition < partitions; partition++) {
-        if (this.#log.compact(topic, partition, newest) > 0) this.#sometimes.count('a state topic was compacted')
+        if (this.#log.compact(topic, partition, newest) === 0) continue
+        this.#compacted = true
+        this.#sometimes.count('a state topic was compacted')
       }
     }
   }
@@ -168,6 +172,7 @@ class ClusterSimulation {
     const log = this.#log.mount(this.scheduler, actor, faults)
     const process: Process = { actor, log, engine: null, error: null }
     machine.process = process
+    this.#running.add(process)
     ClusterEngine.open({
       plan,
       log,
@@ -179,6 +184,8 @@ class ClusterSimulation {
       checkpointMs: this.#random.pick([2, 20, 500]),
       keysMax: this.#random.pick([1, 1_000]),
       makeId: () => `${this.#ids++}`,
+      // With few entries per append, owners end between entries and their commit.
+      appendBytesMax: this.#random.pick([1, 500, 1e6]),
       observer: {
         halt: ({ fault }) => this.#blame(process, fault),
         damage: ({ fault }) => {
@@ -200,6 +207,7 @@ class ClusterSimulation {
   #kill(machine: Machine): void {
     this.scheduler.note(machine.process!.actor.name, 'killed')
     this.scheduler.kill(machine.process!.actor)
+    this.#running.delete(machine.process!)
     machine.process = null
     drainMicrotasks()
   }
@@ -213,10 +221,9 @@ class ClusterSimulation {
     if (unhandled !== null) {
       violation('no rejection goes unheard', String((unhandled.reason as Error)?.stack ?? unhandled.reason))
     }
-    for (const { process } of this.#machines) {
-      if (process === null) continue
-      if (process.error !== null) violation('nothing halts', String((process.error as Error).stack))
-      this.#countFaults(process.engine)
+    for (const { error, engine } of this.#running) {
+      if (error !== null) violation('nothing halts', String((error as Error).stack))
+      this.#countFaults(engine)
     }
   }
 
@@ -232,7 +239,7 @@ class ClusterSimulation {
   #heal(): void {
     for (const machine of this.#machines) if (machine.process !== null) this.#kill(machine)
     this.#verify('from what is left', this.#machines, true)
-    this.#countStale()
+    this.#auditStates()
     this.#compact(0)
     this.#mayDamage = false
     this.#verify('from the state topics alone', [{ disk: new SimulatedStoreDisk(), process: null }], true)
@@ -243,21 +250,14 @@ class ClusterSimulation {
     )
   }
 
-  /** Entries of owners that had been taken over: without them a run says little. */
-  #countStale(): void {
+  /** Whoever had restored at any time came to what the commit said. */
+  #auditStates(): void {
     for (const { topic, partitions } of this.#log.topics) {
-      if (!topic.startsWith(featureStateTopic(''))) continue
+      if (!isStateTopic(topic)) continue
       for (let partition = 0; partition < partitions; partition++) {
-        let epoch = -1
-        const { records } = this.#log.partition(topic, partition)
-        for (const record of records) {
-          const read = readStateRecord(record, topic)
-          if (read.kind === 'fence') epoch = record.offset
-          else {
-            this.#sometimes.count(`${read.kind}`)
-            if (read.epoch !== epoch) this.#sometimes.count(`a stale ${read.kind}`)
-          }
-        }
+        const wrong = auditStates({ topic, records: this.#log.partition(topic, partition).records }, this.#sometimes)
+        if (wrong === null || this.#compacted) continue
+        violation('each checkpoint is what its commit says', `${topic}/${partition}@${wrong}`)
       }
     }
   }
@@ -316,7 +316,7 @@ class ClusterSimulation {
     }
     if (error !== null) violation(what, String((error as Error).message ?? error).slice(0, 2_000))
     if (settled && isDone()) return
-    const engines = this.#machines.flatMap(({ process }) => process?.engine ?? [])
+    const engines = [...this.#running].flatMap(({ engine }) => engine ?? [])
     const why = engines.flatMap(({ halted, troubles }) => [...halted, ...troubles]).map(({ fault }) => fault.message)
     violation('everything comes to an end', [what, ...why].join('; '))
   }
@@ -347,6 +347,10 @@ class ClusterSimulation {
       },
     })
   }
+}
+
+function isStateTopic(topic: string): boolean {
+  return topic.startsWith(ingestStateTopic('')) || topic.startsWith(featureStateTopic(''))
 }
 
 const stepsMax = 60_000
