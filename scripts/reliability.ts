@@ -21,7 +21,15 @@ export function reliabilityFiles(): readonly Written[] {
   const soak = read<SoakRecord>('test/chaos/results/soak.json')
   const simulation = read<SimulationRecord>('test/simulation/results/simulation.json')
   const mutants = read<MutantsRecord>('test/simulation/results/mutants.json')
-  const parts = [head, chaosPart(chaos), simulationPart(simulation, mutants), soakPart(soak), limits]
+  const cluster = read<SimulationRecord>('test/simulation/results/cluster.json')
+  const clusterMutants = read<MutantsRecord>('test/simulation/results/cluster-mutants.json')
+  const simulated = [
+    ['Runs', simulation],
+    ['Planted bugs', mutants],
+    ['Runs of a cluster of processes', cluster],
+    ['Bugs planted in the work of a cluster', clusterMutants],
+  ] as const
+  const parts = [head, chaosPart(chaos), simulationPart(simulated), soakPart(soak), limits]
   const files = [{ file: 'docs/RELIABILITY.md', content: `${parts.join('\n\n')}\n` }]
   if (chaos === null) return files
   const picture = chartsSvg([
@@ -95,12 +103,8 @@ const about: Readonly<Record<string, string>> = {
     '`millrace dev` is asked to stop under HTTP load; where the definitions stay, the next process may read nothing again',
 }
 
-function simulationPart(record: SimulationRecord | null, mutants: MutantsRecord | null): string {
+function simulationPart(sections: readonly (readonly [name: string, found: Simulated | null])[]): string {
   const title = '## Deterministic simulation'
-  const sections = [
-    ['Runs', record],
-    ['Planted bugs', mutants],
-  ] as const
   const tables = sections.flatMap(([name, found]) => (found === null ? [] : [`**${name}**`, tableOf(found)]))
   if (tables.length === 0) return `${title}\n\nNo result is recorded yet: \`npm run simulate\`.`
   return [title, ...tables].join('\n\n')

@@ -25,7 +25,8 @@ export type ForeignClient = {
   setConfig(topic: string, name: string, value: string): Promise<void>
   /** Creates a topic of a given name, as who deletes one and makes it anew. */
   createTopicNamed(topic: string): Promise<void>
-  deleteRecordsBefore(topic: string, offset: number): Promise<void>
+  /** @param partition default: the first */
+  deleteRecordsBefore(topic: string, offset: number, partition?: number): Promise<void>
   /** A producer whose transactions go to partition 0 of one topic. */
   openProducer(topic: string, transactionalId?: string): Promise<TransactionalProducer>
 }
@@ -64,8 +65,8 @@ export async function connectForeignClient(brokers: string): Promise<ForeignClie
     async deleteTopic(name) {
       await deleteTopicsV6.api.async(connection, [{ name }], 10_000)
     },
-    async deleteRecordsBefore(name, offset) {
-      const partitions = [{ partitionIndex: 0, offset: BigInt(offset) }]
+    async deleteRecordsBefore(name, offset, partition = 0) {
+      const partitions = [{ partitionIndex: partition, offset: BigInt(offset) }]
       await deleteRecordsV2.api.async(connection, [{ name, partitions }], 10_000)
     },
     openProducer: (topic, transactionalId = randomUUID()) => openProducer(connection, topic, transactionalId),

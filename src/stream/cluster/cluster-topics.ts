@@ -48,21 +48,22 @@ export function partitionsOf(log: Log, topic: string): number {
   return log.topics().find((one) => one.topic === topic)?.partitions ?? 0
 }
 
-/** Names what a source partition's verdicts and sending depend on. */
+/** Names what a source partition's verdicts and sending depend on, in whichever order it was declared. */
 export function ingestWork(stream: StreamPlan, log: Log): string {
-  const views = stream.views.map(({ entity, fingerprint }) => [entity, fingerprint])
+  const views = stream.views.map(({ entity, fingerprint }) => [entity, fingerprint].join())
   const lanes = [...new Set(stream.views.map(({ entity }) => entity))].map((entity) => {
-    return [entity, partitionsOf(log, processedEventsTopic(entity))]
+    return [entity, partitionsOf(log, processedEventsTopic(entity))].join()
   })
-  return nameOf([stream.name, stream.fingerprint, stream.topic, views, lanes])
+  return nameOf([stream.name, stream.fingerprint, stream.topic, views.sort(), lanes.sort()])
 }
 
-/** Names what the states of an entity depend on. */
+/** Names what the states of an entity depend on, in whichever order it was declared. */
 export function foldWork(entity: string, streams: readonly StreamPlan[], partitions: number): string {
   const of = streams.map(({ name, fingerprint, topic, views }) => {
-    return [name, fingerprint, topic, views.filter((view) => view.entity === entity).map((view) => view.fingerprint)]
+    const own = views.filter((view) => view.entity === entity).map((view) => view.fingerprint)
+    return [name, fingerprint, topic, own.sort().join()].join(' ')
   })
-  return nameOf([entity, partitions, of])
+  return nameOf([entity, partitions, of.sort()])
 }
 
 function nameOf(of: unknown): string {
