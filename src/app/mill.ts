@@ -40,6 +40,8 @@ import { RegisteredModels } from './registered-models.ts'
 import { Replays } from './replays.ts'
 import { type ClusterOptions, openEngine, type RunningEngine } from './running-engine.ts'
 import { LogWithSchemas, type SchemaOptions } from './schemas/log-with-schemas.ts'
+import { LabelWatch } from './watching/label-watch.ts'
+import { checkOutcomes } from './watching/log-labels.ts'
 import { type Applied, openRegistry, registerDefinitions, Versions } from './versions.ts'
 
 export type MillOptions = {
@@ -132,7 +134,8 @@ export async function openMill(
     const modelRegistry = await ModelRegistry.open(log)
     const bytesMax = options.modelBytesMax ?? modelBytesMaxDefault
     const registered = new RegisteredModels({ log, registry: modelRegistry, clock, plan: () => served(), bytesMax })
-    const models = await Models.open({ models: modelsOf(options), registered, plan, clock })
+    const watchedModels = modelsOf(options)
+    const models = await Models.open({ models: watchedModels, registered, plan, clock })
     try {
       // In a log of this process alone others change nothing: the first push here begins the registry.
       if (options.log !== undefined || options.models?.some(isOfRegistry)) await modelRegistry.create()
@@ -145,6 +148,8 @@ export async function openMill(
         clock,
         partitions,
       })
+      checkOutcomes(watchedModels, plan)
+      const labels = new LabelWatch({ models: watchedModels, log, clock, plan: () => served() })
       const answers = new AnswerCounts()
       const scorer = await openScorer(options.models ?? [], {
         models,
@@ -180,12 +185,14 @@ export async function openMill(
         answers,
         experiments,
         ...acting,
+        labels,
         ...running,
       }
       const mill = new Mill(parts)
       registered.follow()
       acting.actions?.start()
       if (options.answerRequests === true) await mill.answerRequests(partitions)
+      labels.start()
       return mill
     } catch (error) {
       await models.close()
@@ -245,6 +252,7 @@ type Parts = {
   readonly modelVersions: ModelVersions
   readonly experiments: Experiments | null
   readonly actions: Actions | null
+  readonly labels: LabelWatch
   readonly opened: Applied | null
 }
 
@@ -265,6 +273,8 @@ export class Mill {
   readonly answers: AnswerCounts
   /** What is done about predictions; null where this process does not act. */
   readonly actions: Actions | null
+  /** How good predictions were, of the models that declare an outcome. */
+  readonly labels: LabelWatch
   readonly #engine: RunningEngine
   readonly #schemas: LogWithSchemas
   readonly #store: OnlineStore
@@ -281,6 +291,7 @@ export class Mill {
     const { log, store, engine, clock, versions, models, registered, modelVersions, scorer, answers, opened } = parts
     this.#experiments = parts.experiments
     this.actions = parts.actions
+    this.labels = parts.labels
     this.answers = answers
     this.#scorer = scorer
     this.log = log
@@ -496,6 +507,7 @@ export class Mill {
       await this.#engine.close()
       await this.actions?.close()
     } finally {
+      await this.labels.close()
       await this.#scorer?.close()
       await this.#experiments?.close()
       await this.#models.close()

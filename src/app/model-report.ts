@@ -1,23 +1,44 @@
-import { readFile } from 'node:fs/promises'
-import { MillraceError, messageOf } from '../base/faults.ts'
+import type { Clock } from '../base/clock.ts'
+import { MillraceError } from '../base/faults.ts'
+import { parseDuration } from '../base/duration.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import type { Distribution } from '../model/quality/drift.ts'
+import { InputWindow } from '../model/quality/input-window.ts'
+import { LabelJoin } from '../model/quality/label-join.ts'
+import { ScoreHistogram } from '../model/quality/score-histogram.ts'
 import { watchSvg } from '../model/quality/watch-svg.ts'
-import { type ModelWatch, type Outcome, type WatchedPrediction, watchModel } from '../model/quality/watch.ts'
-import { streamOf } from '../plan/find.ts'
-import { inspect } from '../plan/intake.ts'
-import type { Plan, StreamPlan } from '../plan/plan.ts'
+import { type ModelWatch, scoreBins, scoreQuality } from '../model/quality/watch.ts'
+import type { FeatureStatus } from '../plan/finish-view.ts'
+import type { LabelPlan, NamedLabels } from '../plan/outcome-plan.ts'
+import type { Plan } from '../plan/plan.ts'
 import { modelInputTopic, predictionsTopic } from '../plan/topics.ts'
+import { readingSchemas } from './schemas/log-with-schemas.ts'
+import {
+  labelsIn,
+  type LoggedPrediction,
+  namedLabels,
+  objectIn,
+  objectOf,
+  readLabel,
+  readPrediction,
+} from './watching/log-labels.ts'
+import { readTraining } from './watching/read-training.ts'
+
+export { namedLabels }
+
+export type ReportedLabels = NamedLabels | null
 
 export type ModelReportOptions = {
   readonly log: Log
   readonly plan: Plan
   readonly model: string
-  /** The field of a stream that says what came true, and the one that names the prediction; null: no labels. */
-  readonly labels: { readonly stream: string; readonly field: string; readonly join: string | null } | null
-  readonly horizonMs: number
+  /** Where it is said what came true; null: nowhere. */
+  readonly labels: ReportedLabels
   /** Manifest of the training set, for drift; null: none. */
-  readonly training: string | null
+  readonly training: string | URL | null
+  /** Predictions and labels that are held; beyond them a sample of the ids. Default 200,000. */
+  readonly rowsMax?: number
+  readonly clock?: Clock
 }
 
 export type ModelVersionReport = {
@@ -27,104 +48,106 @@ export type ModelVersionReport = {
   readonly watch: ModelWatch
 }
 
+type Version = {
+  readonly about: Omit<ModelVersionReport, 'watch'>
+  readonly outcomes: Record<string, number>
+  readonly scores: ScoreHistogram
+  inputs: { readonly names: readonly string[]; readonly window: InputWindow } | null
+}
+
 const readBytesMax = 4 * 1024 * 1024
+const rowsMaxDefault = 200_000
 
 /**
- * What each version of a model did, from the predictions that are in the log. Holds all predictions of the model and
- * their labels in memory: some hundred bytes each, and the inputs.
+ * What each version of a model did, from the predictions that are in the log, in memory that does not grow with them:
+ * outcomes, scores and inputs are counted as they are read, and are exact; labels are joined for as many predictions as
+ * are held, and beyond them for a share of the ids, which the report says.
  */
 export async function reportModel(options: ModelReportOptions): Promise<ModelVersionReport[]> {
-  const { log, plan, model, labels, horizonMs } = options
+  const { plan, model, labels, rowsMax = rowsMaxDefault } = options
+  const log = readingSchemas(options.log, [plan], options.clock)
+  const place = labels === null ? null : labelsIn(plan, labels)
   const training = await readTraining(options.training)
-  const inputs = new Map<string, Readonly<Record<string, unknown>>>()
-  for await (const record of recordsOf(log, modelInputTopic)) {
-    const said = objectOf(record)
-    if (said?.['model'] === model) inputs.set(nameOf(said), objectIn(said['inputs']) ?? {})
-  }
-  const versions = new Map<string, { about: Omit<ModelVersionReport, 'watch'>; predictions: WatchedPrediction[] }>()
+  const horizonMs = place?.horizonMs ?? parseDuration('30d')!
+  const join = new LabelJoin({ horizonMs, rowsMax, windowMs: null })
+  const versions = new Map<string, Version>()
   for await (const record of recordsOf(log, predictionsTopic)) {
-    const said = objectOf(record)
-    if (said?.['model'] !== model || typeof said['model_version'] !== 'number') continue
-    const about = { model, version: said['model_version'], checksum: (said['checksum'] ?? null) as string | null }
-    const key = `${about.version} ${about.checksum}`
-    let version = versions.get(key)
-    if (version === undefined) versions.set(key, (version = { about, predictions: [] }))
-    const score = said['prediction']
-    version.predictions.push({
-      id: String(said['request_id']),
-      asOf: Date.parse(String(said['as_of'])),
-      outcome: String(said['outcome']),
-      score: typeof score === 'number' ? score : typeof score === 'boolean' ? Number(score) : null,
-      inputs: inputs.get(nameOf(said)) ?? null,
-    })
+    const prediction = readPrediction(record)
+    if (prediction?.model === model) take(prediction, versions, join)
   }
   if (versions.size === 0) {
     const detail = `there is no prediction of a model "${model}" in the topic ${predictionsTopic}`
-    const allowed = 'Predictions are there that were asked for through the log, not those of `mill.predict` and HTTP.'
+    const allowed =
+      'Predictions are there that were asked for through the log; those of HTTP and the library where the process was started to log them.'
     throw new MillraceError('REQUEST_MALFORMED', { detail, allowed })
   }
-  const outcomes = labels === null ? new Map<string, Outcome[]>() : await readOutcomes(log, plan, labels)
-  return [...versions.values()]
-    .map(({ about, predictions }) => ({ ...about, watch: watchModel(predictions, outcomes, { training, horizonMs }) }))
+  for await (const record of recordsOf(log, modelInputTopic)) takeInputs(record, { model, versions, training })
+  if (place !== null) await joinLabels(log, place, join)
+  const joined = join.joined()
+  return [...versions]
+    .map(([key, { about, outcomes, scores, inputs }]) => {
+      const own = place === null ? undefined : joined.get(key)
+      const watch: ModelWatch = {
+        ...scoreQuality(own),
+        outcomes,
+        scores: scoreBins(scores, own),
+        share: join.share,
+        vectors: inputs?.window.vectors ?? 0,
+        inputs: inputs?.window.watch() ?? [],
+      }
+      return { ...about, watch }
+    })
     .sort((a, b) => a.version - b.version)
 }
 
-/** By the id that they name, in order of time. */
-async function readOutcomes(
-  log: Log,
-  plan: Plan,
-  { stream: name, field, join }: NonNullable<ModelReportOptions['labels']>,
-): Promise<Map<string, Outcome[]>> {
-  const stream = streamOf(plan, name)
-  const label = columnOf(stream, field)
-  const id = join === null ? stream.id : columnOf(stream, join)
-  if (id === null) {
-    const detail = `stream ${name} has no id`
-    throw new MillraceError('REQUEST_MALFORMED', {
-      detail,
-      allowed: 'Say which field names the prediction: --join FIELD.',
-    })
+function take(prediction: LoggedPrediction, versions: Map<string, Version>, join: LabelJoin): void {
+  const { model, version: number, checksum, outcome, score, id, asOf } = prediction
+  const key = keyOf(number, checksum)
+  let version = versions.get(key)
+  if (version === undefined) {
+    const about = { model, version: number, checksum }
+    versions.set(key, (version = { about, outcomes: {}, scores: new ScoreHistogram(), inputs: null }))
   }
-  const outcomes = new Map<string, Outcome[]>()
-  for await (const record of recordsOf(log, stream.topic)) {
-    const event = inspect(stream, record)
-    // What is refused has its place among the dead letters.
-    if ('refusals' in event) continue
-    const [key, value] = [event.row[id], event.row[label]]
-    if (key === null || key === undefined || value === null || value === undefined) continue
-    const known = outcomes.get(String(key))
-    const outcome = { at: event.ts, label: Number(value) > 0 }
-    if (known === undefined) outcomes.set(String(key), [outcome])
-    else known.push(outcome)
-  }
-  for (const list of outcomes.values()) list.sort((a, b) => a.at - b.at)
-  return outcomes
+  version.outcomes[outcome] = (version.outcomes[outcome] ?? 0) + 1
+  if (score === null) return
+  version.scores.add(score)
+  join.predicted({ id, version: key, asOf, score })
 }
 
-function columnOf(stream: StreamPlan, field: string): number {
-  const names = Object.keys(stream.fields)
-  const column = names.indexOf(field)
-  const kind = stream.fields[field]?.kind
-  if (column >= 0 && kind !== undefined) return column
-  const detail = `stream ${stream.name} has no field "${field}"`
-  throw new MillraceError('REQUEST_MALFORMED', { detail, allowed: `It has ${names.join(', ')}.` })
+function takeInputs(
+  record: LogRecord,
+  about: {
+    readonly model: string
+    readonly versions: ReadonlyMap<string, Version>
+    readonly training: ReadonlyMap<string, Distribution>
+  },
+): void {
+  const said = objectOf(record)
+  if (said?.['model'] !== about.model) return
+  const version = about.versions.get(keyOf(Number(said['model_version']), (said['checksum'] ?? null) as string | null))
+  const inputs = objectIn(said['inputs'])
+  if (version === undefined || inputs === null) return
+  if (version.inputs === null) {
+    const names = Object.keys(inputs)
+    version.inputs = { names, window: new InputWindow(names, about.training, false) }
+  }
+  const { names, window } = version.inputs
+  const status = objectIn(said['status']) ?? {}
+  window.add(
+    names.map((_, place) => ({ place })),
+    {
+      values: names.map((name) => (inputs[name] ?? null) as number | null),
+      status: names.map((name) => (status[name] ?? 'PRESENT') as FeatureStatus),
+    },
+  )
 }
 
-async function readTraining(file: string | null): Promise<ReadonlyMap<string, Distribution>> {
-  if (file === null) return new Map()
-  let manifest: { readonly features?: readonly { readonly name: string; readonly spread?: Distribution | null }[] }
-  try {
-    manifest = JSON.parse(await readFile(file, 'utf8')) as typeof manifest
-  } catch (error) {
-    const detail = `${file} cannot be read as a manifest: ${messageOf(error)}`
-    throw new MillraceError('REQUEST_MALFORMED', { detail, allowed: 'Give the FILE.manifest.json of a training set.' })
+async function joinLabels(log: Log, place: LabelPlan, join: LabelJoin): Promise<void> {
+  for await (const record of recordsOf(log, place.stream.topic)) {
+    const label = readLabel(place, record)
+    // All predictions are there by now: what is of none of them is of no use.
+    if (label !== null && join.has(label.id)) join.labelled(label.id, label)
   }
-  const features = (manifest.features ?? []).filter(({ spread }) => spread !== undefined && spread !== null)
-  if (features.length === 0) {
-    const detail = `${file} does not say how the features are spread`
-    throw new MillraceError('REQUEST_MALFORMED', { detail, allowed: 'Build the training set anew with this release.' })
-  }
-  return new Map(features.map(({ name, spread }) => [name, spread!]))
 }
 
 async function* recordsOf(log: Log, topic: string): AsyncGenerator<LogRecord> {
@@ -139,19 +162,8 @@ async function* recordsOf(log: Log, topic: string): AsyncGenerator<LogRecord> {
   }
 }
 
-/** Of one prediction and its input. */
-function nameOf(said: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify([said['request_id'], said['model_version'], said['as_of']])
-}
-
-function objectOf({ value }: LogRecord): Readonly<Record<string, unknown>> | null {
-  return value === null ? null : objectIn(JSON.parse(Buffer.from(value).toString()))
-}
-
-function objectIn(value: unknown): Readonly<Record<string, unknown>> | null {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : null
+function keyOf(version: number, checksum: string | null): string {
+  return `${version} ${checksum}`
 }
 
 /** As SVG. */

@@ -8,7 +8,7 @@ import type { EngineObserver } from '../stream/engine-types.ts'
 import { makeHttpService } from './http-service.ts'
 import type { Mill } from './mill.ts'
 import { retentionLeftMs } from './retention-left.ts'
-import { reportModels } from './watching/report-models.ts'
+import { reportModels, reportQuality } from './watching/report-models.ts'
 
 export type ServerOptions = {
   readonly mill: Mill
@@ -40,6 +40,10 @@ export async function startServer({ mill, host, port, clock, metrics: given, log
   metrics.collectWith(makeCollector(mill, metrics))
   metrics.collectWith(() => collectRetention(mill, metrics, clock))
   reportModels(() => mill.loadedModels, metrics)
+  reportQuality(() => mill.labels.quality, metrics)
+  mill.labels.listener = (error) => {
+    logger?.error({ requestId: 'any', code: 'INTERNAL', error }, 'labels of models are not followed any more')
+  }
   mill.registered.listener = (event) => {
     if (event.kind !== 'failed') return
     const { model, version, fault: error } = event

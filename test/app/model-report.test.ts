@@ -85,12 +85,12 @@ test('predictions in the log, labels that come late, and the manifest of a train
     )
     assert.equal((await openTableReader(output)).rowCount, 40)
 
-    const report = async (horizonMs: number) => {
-      const labels = { stream: 'disputes', field: 'fraud', join: 'payment' }
+    const report = async (horizon: string) => {
+      const labels = { stream: 'disputes', label: 'fraud', id: 'payment', horizon }
       const training = `${output}.manifest.json`
-      return await reportModel({ log: mill.log, plan: mill.plan, model: 'fraud', labels, horizonMs, training })
+      return await reportModel({ log: mill.log, plan: mill.plan, model: 'fraud', labels, training })
     }
-    const [version] = await report(30 * dayMs)
+    const [version] = await report('30d')
     const { watch, ...about } = version!
     assert.deepEqual(about, { model: 'fraud', version: 1, checksum: null })
     assert.deepEqual(watch.outcomes, { served: 40, refused: 1 })
@@ -104,7 +104,7 @@ test('predictions in the log, labels that come late, and the manifest of a train
     assert.ok(watch.averagePrecision! > 0.9 && watch.calibration !== null)
     assert.equal(watch.inputs[0]?.name, 'mean')
     assert.ok(watch.inputs[0].psi! > 0.25)
-    const [near] = await report(2 * dayMs)
+    const [near] = await report('2d')
     assert.deepEqual(
       near!.watch.labels,
       { joined: 1, positives: 1, late: 38, missing: 1 },
@@ -126,7 +126,7 @@ test('predictions in the log, labels that come late, and the manifest of a train
     ])
     assert.equal(code, 0, stderr)
     assert.match(stdout, /fraud version 1: 40 served, 1 refused\n {2}scores: 40, mean 0\.39/)
-    assert.match(stdout, /mean +\d\.\d{4} +1 +another population/)
+    assert.match(stdout, /mean +\d\.\d{4} +2\.4 % +0\.0 % +another population/)
     assert.match(await readFile(svg, 'utf8'), /population stability/)
   } finally {
     await rm(folder, { recursive: true })

@@ -1,9 +1,11 @@
+import type { Calibration } from '../../model/quality/calibration.ts'
 import type { InputWatch } from '../../model/quality/input-window.ts'
 import type { WatchedVersion } from '../../model/quality/version-watch.ts'
 import { remoteSecondsBounds, type RemoteWatch } from '../../model/remote/remote-watch.ts'
 import type { Reported } from '../../monitor/metric-families.ts'
 import type { Metrics, ModelMetrics } from '../../monitor/metrics.ts'
 import type { WatchedModel } from '../loaded-model.ts'
+import type { VersionQuality } from './label-watch.ts'
 
 type Version = { readonly model: string; readonly version: number }
 type Series<Labels, Value> = { readonly labels: Labels; readonly value: Value }
@@ -46,6 +48,44 @@ export function reportModels(models: () => readonly WatchedModel[], metrics: Met
   perInput(metrics.models.inputNulls, ({ nulls }) => nulls)
   perInput(metrics.models.inputWarming, ({ warming }) => warming)
   reportRemotes(models, metrics.models)
+}
+
+/** Shows in the metrics how good predictions were. A figure that there is none of is not shown. */
+export function reportQuality(quality: () => readonly VersionQuality[], metrics: Metrics): void {
+  const { models } = metrics
+  const per = (metric: Reported<'model' | 'version', number>, valueOf: (one: VersionQuality) => number | null): void =>
+    metric.from(() =>
+      quality().flatMap((one) => {
+        const value = valueOf(one)
+        return value === null ? [] : [{ labels: { model: one.model, version: one.version }, value }]
+      }),
+    )
+  per(models.labelledShare, ({ share }) => share)
+  per(models.auc, ({ auc }) => auc)
+  per(models.aucError, ({ aucError }) => aucError)
+  per(models.averagePrecision, ({ averagePrecision }) => averagePrecision)
+  per(models.brier, ({ calibration }) => calibration?.brier ?? null)
+  per(models.calibrationError, ({ calibration }) => calibration?.error ?? null)
+  models.labels.from(() =>
+    quality().flatMap(({ model, version, labels: { joined, positives: positive, late, missing } }) =>
+      Object.entries({ joined, positive, late, missing }).map(([state, value]) => ({
+        labels: { model, version, state },
+        value,
+      })),
+    ),
+  )
+  const perBin = (
+    metric: Reported<'model' | 'version' | 'bin', number>,
+    valueOf: (bin: Calibration['bins'][number]) => number,
+  ): void =>
+    metric.from(() =>
+      quality().flatMap(({ model, version, calibration }) =>
+        (calibration?.bins ?? []).map((bin) => ({ labels: { model, version, bin: bin.low }, value: valueOf(bin) })),
+      ),
+    )
+  perBin(models.calibrationCount, ({ count }) => count)
+  perBin(models.calibrationScore, ({ meanScore }) => meanScore)
+  perBin(models.calibrationRate, ({ rate }) => rate)
 }
 
 function reportRemotes(models: () => readonly WatchedModel[], { remote }: ModelMetrics): void {

@@ -38,10 +38,13 @@ type Column = {
 export class InputWindow {
   readonly #columns: readonly Column[]
   readonly #width: number
+  readonly #partVectors: number
   #parts: Part[] = []
   #total = 0
 
-  constructor(names: readonly string[], training: ReadonlyMap<string, Distribution>) {
+  /** @param slides false: the window is all that ever came. */
+  constructor(names: readonly string[], training: ReadonlyMap<string, Distribution>, slides = true) {
+    this.#partVectors = slides ? vectorsPerPart : Number.POSITIVE_INFINITY
     let from = 0
     this.#columns = names.map((name) => {
       const column = { name, training: training.get(name) ?? null, from, statuses: {} }
@@ -62,7 +65,7 @@ export class InputWindow {
   }
 
   /** @param inputs those of the columns, in their order. */
-  add(inputs: readonly ModelInputPlan[], { values, status }: ReadVector): void {
+  add(inputs: readonly Pick<ModelInputPlan, 'place'>[], { values, status }: ReadVector): void {
     const part = this.#part()
     part.vectors += 1
     this.#total += 1
@@ -70,7 +73,8 @@ export class InputWindow {
     for (let index = 0; index < this.#columns.length; index++) {
       const { training, from, statuses } = this.#columns[index]!
       const { place } = inputs[index]!
-      const [value, came] = [values[place], status[place]!]
+      const value = values[place]
+      const came = status[place]!
       statuses[came] = (statuses[came] ?? 0) + 1
       const nulls = from + (training?.counts.length ?? 0)
       if (came === 'WARMING') counts[nulls + 1]! += 1
@@ -95,7 +99,7 @@ export class InputWindow {
 
   #part(): Part {
     const last = this.#parts.at(-1)
-    if (last !== undefined && last.vectors < vectorsPerPart) return last
+    if (last !== undefined && last.vectors < this.#partVectors) return last
     const part = { counts: new Float64Array(this.#width), vectors: 0 }
     this.#parts = [...this.#parts.slice(1 - partsMax), part]
     return part

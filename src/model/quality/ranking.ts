@@ -2,49 +2,60 @@
 
 export type Scored = { readonly score: number; readonly label: boolean }
 
+/** Scores by what came true, each ascending. */
+export type Ranking = { readonly positives: Float64Array; readonly negatives: Float64Array }
+
+export function rank(scored: Iterable<Scored>): Ranking {
+  const parts: { readonly positives: number[]; readonly negatives: number[] } = { positives: [], negatives: [] }
+  for (const { score, label } of scored) (label ? parts.positives : parts.negatives).push(score)
+  return {
+    positives: Float64Array.from(parts.positives).sort(),
+    negatives: Float64Array.from(parts.negatives).sort(),
+  }
+}
+
 /**
  * Area under the ROC curve: the chance that a positive scores above a negative, ties counting half. Null without both.
  */
-export function rocAuc(scored: readonly Scored[]): number | null {
-  const ordered = scored.toSorted((a, b) => a.score - b.score)
-  const positives = ordered.filter(({ label }) => label).length
-  const negatives = ordered.length - positives
-  if (positives === 0 || negatives === 0) return null
+export function rocAuc({ positives, negatives }: Ranking): number | null {
+  if (positives.length === 0 || negatives.length === 0) return null
   // Negatives below each positive, and half of those beside it. Doubled, it is a whole number.
   let doubled = 0
   let below = 0
-  for (let at = 0; at < ordered.length; ) {
-    const tie = tieAt(ordered, at)
-    doubled += tie.positives * (2 * below + tie.negatives)
-    below += tie.negatives
-    at = tie.end
+  let upTo = 0
+  for (const score of positives) {
+    while (below < negatives.length && negatives[below]! < score) below += 1
+    upTo = Math.max(upTo, below)
+    while (upTo < negatives.length && negatives[upTo]! <= score) upTo += 1
+    doubled += below + upTo
   }
-  return doubled / (2 * positives * negatives)
+  return doubled / (2 * positives.length * negatives.length)
+}
+
+/** Standard error of an AUC of so many of both, after Hanley and McNeil (1982): how far chance alone may move it. */
+export function aucError(auc: number, positives: number, negatives: number): number {
+  const [one, two] = [auc / (2 - auc), (2 * auc * auc) / (1 + auc)]
+  const square = auc * auc
+  const variance = auc * (1 - auc) + (positives - 1) * (one - square) + (negatives - 1) * (two - square)
+  return Math.sqrt(Math.max(0, variance) / (positives * negatives))
 }
 
 /**
  * Average precision: the mean, over the positives from the highest score down, of the share of positives among what
  * scores as high. The figure for rare positives, where the ROC curve flatters. Null without a positive.
  */
-export function averagePrecision(scored: readonly Scored[]): number | null {
-  const ordered = scored.toSorted((a, b) => b.score - a.score)
-  let found = 0
+export function averagePrecision({ positives, negatives }: Ranking): number | null {
+  if (positives.length === 0) return null
   let sum = 0
-  for (let at = 0; at < ordered.length; ) {
-    const tie = tieAt(ordered, at)
-    found += tie.positives
-    at = tie.end
-    sum += (tie.positives * found) / at
+  let others = negatives.length - 1
+  for (let at = positives.length - 1; at >= 0; ) {
+    const score = positives[at]!
+    let next = at
+    while (next >= 0 && positives[next] === score) next -= 1
+    while (others >= 0 && negatives[others]! >= score) others -= 1
+    const found = positives.length - 1 - next
+    sum += ((at - next) * found) / (found + negatives.length - 1 - others)
+    at = next
   }
-  return found === 0 ? null : sum / found
-}
-
-type Tie = { readonly positives: number; readonly negatives: number; readonly end: number }
-
-function tieAt(ordered: readonly Scored[], at: number): Tie {
-  const { score } = ordered[at]!
-  let end = at
-  let positives = 0
-  for (; end < ordered.length && ordered[end]!.score === score; end++) if (ordered[end]!.label) positives += 1
-  return { positives, negatives: end - at - positives, end }
+  return sum / positives.length
 }

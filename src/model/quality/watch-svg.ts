@@ -4,7 +4,7 @@ import type { ModelWatch } from './watch.ts'
 export type WatchedVersion = { readonly title: string; readonly watch: ModelWatch }
 
 const width = 780
-const panelHeight = 230
+const panelHeight = 236
 const psiRow = 18
 const [left, plotTop, plotHeight, plotWidth] = [60, 46, 140, 290]
 const colours = { score: '#2e86d9', positive: '#d6453d', good: '#2a9d6a', some: '#c98a00', bad: '#d6453d' }
@@ -24,41 +24,43 @@ export function watchSvg(versions: readonly WatchedVersion[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n<style>${style}</style>\n${parts.join('\n')}\n</svg>\n`
 }
 
-function heading(title: string, { scores, labels, auc, averagePrecision }: ModelWatch): string {
+function heading(title: string, watch: ModelWatch): string {
+  const { scores, labels, auc, aucError, averagePrecision, share } = watch
   const figures = [
     `${scores.count} scores`,
     `${labels.joined} with a label, ${labels.positives} positive`,
-    ...(auc === null ? [] : [`AUC ${auc.toFixed(3)}`]),
+    ...(share < 1 ? [`of ${percent(share)} of the ids`] : []),
+    ...(auc === null ? [] : [`AUC ${auc.toFixed(3)} ± ${(1.96 * aucError!).toFixed(3)}`]),
     ...(averagePrecision === null ? [] : [`average precision ${averagePrecision.toFixed(3)}`]),
   ]
   return `${text(16, 22, title, 'title')}${text(width - 16, 22, figures.join(' · '), 'small', 'end')}`
 }
 
 function histogram({ scores }: ModelWatch): string {
-  const most = Math.max(1, ...scores.bins.map(({ count }) => count))
+  const { bins } = scores
+  const most = Math.max(1, ...bins.map(({ count }) => count))
   // Rare positives beside many others: a linear scale would show none of them.
   const heightOf = (count: number): number => (count === 0 ? 0 : (plotHeight * Math.log1p(count)) / Math.log1p(most))
-  const step = plotWidth / scores.bins.length
-  const bars = scores.bins.map(({ count, positives }, index) => {
+  const [first, last] = [bins[0]?.low ?? 0, bins.at(-1)?.high ?? 1]
+  const isProbability = first >= 0 && (bins.at(-1)?.low ?? 0) <= 1
+  const [low, high] = isProbability ? [0, Math.max(1, last)] : [first, last]
+  const step = bins.length === 0 ? 0 : (plotWidth * (last - first)) / bins.length / (high - low)
+  const bars = bins.map(({ low: from, count, positives }) => {
+    const x = left + (plotWidth * (from - low)) / (high - low)
     const bar = (height: number, colour: string): string =>
       height === 0
         ? ''
-        : `<rect x="${round(left + index * step + 1)}" y="${round(plotTop + plotHeight - height)}" width="${round(step - 2)}" height="${round(height)}" fill="${colour}"/>`
+        : `<rect x="${round(x + 0.5)}" y="${round(plotTop + plotHeight - height)}" width="${round(Math.max(1, step - 1))}" height="${round(height)}" fill="${colour}"/>`
     return `${bar(heightOf(count), colours.score)}${bar(heightOf(positives), colours.positive)}`
   })
+  const bottom = plotTop + plotHeight
   return [
     axes(left),
     ...bars,
     text(left - 6, plotTop + 10, String(most), 'small', 'end'),
-    text(left, plotTop + plotHeight + 16, short(scores.low), 'small'),
-    text(left + plotWidth, plotTop + plotHeight + 16, short(scores.high), 'small', 'end'),
-    text(
-      left + plotWidth / 2,
-      plotTop + plotHeight + 34,
-      'scores, those of positives in red (logarithmic)',
-      'small',
-      'middle',
-    ),
+    text(left, bottom + 16, short(low), 'small'),
+    text(left + plotWidth, bottom + 16, short(isProbability ? 1 : high), 'small', 'end'),
+    text(left + plotWidth / 2, bottom + 34, 'scores, those of positives in red (logarithmic)', 'small', 'middle'),
   ].join('\n')
 }
 
@@ -94,26 +96,34 @@ function calibration({ calibration: found }: ModelWatch): string {
     text(x0 - 6, plotTop + 10, '1', 'small', 'end'),
     text(x0, plotTop + plotHeight + 16, '0', 'small'),
     text(x0 + plotWidth, plotTop + plotHeight + 16, '1', 'small', 'end'),
-    text(x0 + plotWidth, plotTop + plotHeight - 8, `Brier ${found.brier.toFixed(4)}`, 'small', 'end'),
+    text(x0 + plotWidth, plotTop + plotHeight - 8, `error ${found.error.toFixed(3)}`, 'small', 'end'),
   ].join('\n')
 }
 
-function drift({ inputs }: ModelWatch): string {
+function drift({ inputs, vectors }: ModelWatch): string {
   if (inputs.length === 0) return ''
   const x0 = 190
-  const scale = (width - x0 - 120) / Math.max(0.5, ...inputs.map(({ psi }) => psi ?? 0))
-  const rows = inputs.map(({ name, psi }, index) => {
+  const scale = (width - x0 - 150) / Math.max(0.5, ...inputs.map(({ psi }) => psi ?? 0))
+  const [top, bottom] = [panelHeight + 20, panelHeight + 24 + inputs.length * psiRow]
+  const limits = [0.1, 0.25].map((limit) => {
+    const x = round(x0 + limit * scale)
+    return `<line class="grid" x1="${x}" y1="${top}" x2="${x}" y2="${bottom}"/>`
+  })
+  const rows = inputs.map(({ name, psi, nulls, warming }, index) => {
     const y = panelHeight + 24 + index * psiRow
     const label = text(x0 - 8, y + 11, name, 'small', 'end')
-    if (psi === null) return `${label}${text(x0, y + 11, 'not known of the training set', 'small')}`
+    const missing = [
+      ...(nulls > 0 ? [`${percent(nulls)} null`] : []),
+      ...(warming > 0 ? [`${percent(warming)} warming`] : []),
+    ]
+    const besides = text(width - 16, y + 11, missing.join(', '), 'small', 'end')
+    if (psi === null) return `${label}${text(x0, y + 11, 'not known of the training set', 'small')}${besides}`
     const colour = psi < 0.1 ? colours.good : psi < 0.25 ? colours.some : colours.bad
     const bar = `<rect x="${x0}" y="${y}" width="${round(Math.max(1, psi * scale))}" height="${psiRow - 5}" fill="${colour}"/>`
-    return `${label}${bar}${text(x0 + psi * scale + 6, y + 11, psi.toFixed(3), 'small')}`
+    return `${label}${bar}${text(x0 + psi * scale + 6, y + 11, psi.toFixed(3), 'small')}${besides}`
   })
-  return [
-    text(16, panelHeight + 12, 'drift of inputs against the training set (population stability index)', 'small'),
-    ...rows,
-  ].join('\n')
+  const title = `drift of inputs against the training set: population stability index of ${vectors} vectors; lines at 0.1 and 0.25`
+  return [text(16, panelHeight + 12, title, 'small'), ...limits, ...rows].join('\n')
 }
 
 function axes(x: number): string {
@@ -129,8 +139,12 @@ function escape(content: string): string {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
+function percent(share: number): string {
+  return `${short(100 * share)} %`
+}
+
 function short(value: number): string {
-  return String(Number(value.toPrecision(4)))
+  return String(Number(value.toPrecision(3)))
 }
 
 function round(value: number): number {
