@@ -45,11 +45,13 @@ export async function loadRegistryModel(file: string, name: string): Promise<Mod
 /** Throws `DEFINITION`, `REQUEST_MALFORMED`. */
 export async function describeModel(model: Model, facts: VersionFacts): Promise<ModelDescription> {
   const { golden, metrics, training, tags, source } = facts
+  const declaration = declareModel(model)
+  const inputs = declaration.inputs.map(({ name }) => name)
   return readModelDescription({
-    declaration: declareModel(model),
+    declaration,
     golden: golden === undefined ? null : parse(golden, await readText(golden)),
     metrics: metrics === undefined ? {} : parse(metrics, await readText(metrics)),
-    training: training === undefined ? null : await readTraining(training),
+    training: training === undefined ? null : await readTraining(training, inputs),
     tags,
     source,
   })
@@ -74,7 +76,8 @@ export function artefactLimit({ from }: Model): number {
   return Math.min(declared, artefactBytesMax)
 }
 
-async function readTraining(file: string): Promise<TrainingOrigin> {
+/** With how the inputs were spread, as far as the manifest says it: what they are later is held against that. */
+async function readTraining(file: string, inputs: readonly string[]): Promise<TrainingOrigin> {
   const text = await readText(file)
   const manifest = parse(file, text) as Partial<Manifest> | null
   const { plan, target, at, bound, output, createdAt } = manifest ?? {}
@@ -82,7 +85,12 @@ async function readTraining(file: string): Promise<TrainingOrigin> {
   if (!isManifest || [plan, target, at, bound, createdAt].some((one) => typeof one !== 'string')) {
     throw refused(`${file} is no manifest of a training set`, 'Give the file that `millrace train` wrote beside it.')
   }
+  const spread = (manifest.features ?? []).flatMap(({ name, spread: one }) =>
+    // Manifests of earlier releases have none.
+    one && inputs.includes(name) ? [[name, one] as const] : [],
+  )
   return {
+    ...(spread.length === 0 ? {} : { spreads: Object.fromEntries(spread) }),
     manifest: sha256(Buffer.from(text)),
     plan: plan!,
     target: target!,
