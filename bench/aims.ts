@@ -72,6 +72,27 @@ export const aims: readonly Aim[] = [
     rows: /./,
   },
   {
+    what: 'From an event to its durable prediction (boosted trees), at 1, 5 and 10 k events/s',
+    floor: '10 k events/s on one core',
+    aim: 'p99 12 ms at 10 k/s, as seen elsewhere',
+    bench: 'predict',
+    rows: /^(event to prediction|reached|CPU, an event that is scored|events without|predictions too many)/,
+  },
+  {
+    what: 'HTTP predict, 1 entity',
+    floor: 'p99 10 ms at 500 requests/s',
+    aim: '0.5 of node:http sending the same bytes',
+    bench: 'predict',
+    rows: /^HTTP predict/,
+  },
+  {
+    what: 'A model switched under 300 requests/s',
+    floor: '0 failed, 0 answers that are not of the version they name',
+    aim: 'no request waits longer for it',
+    bench: 'predict',
+    rows: /^switches/,
+  },
+  {
     what: 'Kafka to features, exactly once: CPU per million events',
     floor: 'half of Kafka Streams doing the same',
     aim: 'a quarter',

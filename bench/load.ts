@@ -17,6 +17,15 @@ export type Load = {
   readonly seconds: number
   /** Ends sooner after so many requests. Default ten million. */
   readonly requestsMax?: number
+  /** Told of each answer. What it takes is the generator's time. */
+  readonly onAnswer?: (answer: LoadAnswer) => void
+}
+
+export type LoadAnswer = {
+  readonly n: number
+  readonly status: number
+  readonly body: string
+  readonly latencyMs: number
 }
 
 export type LoadResult = {
@@ -63,10 +72,11 @@ function runConnection(load: Load, tally: Tally, endAt: number): Promise<void> {
   const { port, body, perSecond, requestsMax = 10_000_000 } = load
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    let sentAt = 0
+    let [sentAt, asked] = [0, 0]
     let received: Buffer = Buffer.alloc(0)
     const send = (n: number, since: number): void => {
       sentAt = since
+      asked = n
       socket.write(requestText(load, body(n)))
     }
     const sendNext = (): void => {
@@ -91,8 +101,13 @@ function runConnection(load: Load, tally: Tally, endAt: number): Promise<void> {
         broken(socket, answer)
         return
       }
+      const latencyMs = performance.now() - sentAt
+      tally.latencies.add(latencyMs)
+      if (load.onAnswer !== undefined) {
+        const text = received.toString('utf8', answer.bodyAt, answer.size)
+        load.onAnswer({ n: asked, status: answer.status, body: text, latencyMs })
+      }
       received = received.subarray(answer.size)
-      tally.latencies.add(performance.now() - sentAt)
       if (answer.status < 200 || answer.status > 299) tally.refused += 1
       sendNext()
     })
@@ -115,14 +130,14 @@ function requestText({ path, accept }: Load, body: string): string {
 }
 
 /** The first answer in `bytes`, null while it is incomplete. */
-function answerIn(bytes: Buffer): { readonly status: number; readonly size: number } | Error | null {
+function answerIn(bytes: Buffer): { status: number; bodyAt: number; size: number } | Error | null {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd === -1) return null
   const head = bytes.toString('latin1', 0, headEnd)
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)
   if (length === null) return new Error(`an answer has no content-length: ${head}`)
   const size = headEnd + 4 + Number(length[1])
-  return bytes.length < size ? null : { status: Number(head.slice(9, 12)), size }
+  return bytes.length < size ? null : { status: Number(head.slice(9, 12)), bodyAt: headEnd + 4, size }
 }
 
 const bucketMs = 0.01

@@ -1,0 +1,43 @@
+/** A mill with models and its HTTP server in a process of its own, so that its CPU is not the load generator's. */
+import { readFile } from 'node:fs/promises'
+import { type Mill, millrace } from 'millrace'
+import { startServer } from '../../src/app/server.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { declareModel } from '../../src/plan/model-declaration.ts'
+import { boosted, boostedFile, fill, logisticFile, registered, scoring } from './cards.ts'
+
+process.once('message', (message) => {
+  void start(message as { readonly folder: string })
+})
+
+async function start({ folder }: { readonly folder: string }): Promise<void> {
+  const mill = await millrace({ definitions: [scoring], models: [boosted, ...registered], folder, partitions: 4 })
+  await fill(mill, 8_000)
+  await pushVersions(mill)
+  const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
+  process.on('message', (message) => {
+    if (message !== 'cpu') return
+    const { user, system } = process.cpuUsage()
+    process.send!({ cpuSeconds: (user + system) / 1e6 })
+  })
+  process.once('SIGTERM', () => {
+    void server
+      .close()
+      .then(() => mill.close())
+      .then(() => process.exit(0))
+  })
+  process.send!({ port: Number(new URL(server.address).port) })
+}
+
+/** Version 1 of each is the boosted trees and live; 2 is the logistic regression, or of `shadowed` the trees again. */
+async function pushVersions(mill: Mill): Promise<void> {
+  const [trees, regression] = await Promise.all([readFile(boostedFile), readFile(logisticFile)])
+  const about = { metrics: {}, tags: {}, training: null, golden: null, source: null }
+  for (const one of registered) {
+    const description = { declaration: declareModel(one), ...about }
+    const artefacts = one.name === 'alone' ? [trees] : [trees, one.name === 'shadowed' ? trees : regression]
+    for (const artefact of artefacts) await mill.modelVersions.push({ model: one.name, description, artefact })
+    await mill.modelVersions.promote(one.name, 1)
+  }
+  await mill.modelVersions.promote('shadowed', 2, { to: 'shadow' })
+}
