@@ -160,7 +160,7 @@ export class Models {
       name: loaded.name,
       plan: fit,
       predict: async (vectors, deadlineMs) => {
-        const predictions = await inTime(loaded.run(fit, vectors, deadlineMs), vectors.length, {
+        const predictions = await inTime(() => loaded.run(fit, vectors, deadlineMs), vectors.length, {
           deadlineMs,
           clock: this.#clock,
         })
@@ -289,14 +289,15 @@ function isComparable(value: OutputValue | undefined): value is number | boolean
 }
 
 async function inTime(
-  asked: Promise<Prediction[]>,
+  ask: () => Promise<Prediction[]>,
   size: number,
   { deadlineMs, clock }: { readonly deadlineMs: number; readonly clock: Clock },
 ): Promise<Prediction[]> {
+  // Before it is asked: a function has run when the call returns.
   const startedAt = clock.elapsed()
   const answered = new AbortController()
   const late = clock.sleep(deadlineMs, answered.signal).then(() => null)
-  const predictions = await Promise.race([asked, late])
+  const predictions = await Promise.race([ask(), late])
   answered.abort()
   if (predictions !== null && clock.elapsed() - startedAt <= deadlineMs) return predictions
   const detail = `there was nothing within ${deadlineMs} ms`

@@ -91,6 +91,8 @@ test('every fault of a model is the outcome of its own predictions, of events an
     remote(t, 'backed', hangUp, { fallback: { output: { score: 0.25 } } }),
   ])
   const servers = [slow, dead, shapes, backed]
+  let laterMs = 0
+  const clock = { ...systemClock, elapsed: () => systemClock.elapsed() + laterMs }
   const models = [
     model('well', { ...declared, from: ({ a }) => ({ score: a }) }),
     model('not_a_number', { ...declared, from: () => ({ score: Number.NaN }) }),
@@ -99,6 +101,14 @@ test('every fault of a model is the outcome of its own predictions, of events an
       ...declared,
       from: () => {
         throw new Error('hush')
+      },
+    }),
+    // Takes longer than a prediction in the log may.
+    model('overtime', {
+      ...declared,
+      from: () => {
+        laterMs += 11_000
+        return { score: 1 }
       },
     }),
     model('tensors', { ...declared, from: onnx(file) }),
@@ -110,13 +120,15 @@ test('every fault of a model is the outcome of its own predictions, of events an
     not_a_number: ['OUTPUT_NOT_FINITE'],
     without_output: ['OUTPUT_TYPE'],
     throwing: ['MODEL_THREW'],
+    // Over HTTP it is given its time.
+    overtime: ['LATE', 'served'],
     tensors: ['served', 'INPUT_UNUSABLE'],
     slow: ['REMOTE_LATE', 'CIRCUIT_OPEN'],
     dead: ['REMOTE_DOWN', 'CIRCUIT_OPEN'],
     misshapen: ['OUTPUT_SHAPE', 'CIRCUIT_OPEN'],
     backed: ['instead: REMOTE_DOWN', 'instead: CIRCUIT_OPEN'],
   }
-  const mill = await millrace({ definitions: [input], models, folder: join(folder, 'data'), partitions: 1 })
+  const mill = await millrace({ definitions: [input], models, folder: join(folder, 'data'), partitions: 1, clock })
   try {
     for (const { spoil } of servers) spoil()
     const bodies = events.map((event) => Buffer.from(JSON.stringify(event)))
@@ -139,6 +151,8 @@ test('every fault of a model is the outcome of its own predictions, of events an
     }
     const ofTensors = predictions.filter((one) => one['model'] === 'tensors').map((one) => one['outcome'])
     assert.deepEqual(ofTensors, ['served', 'failed', 'served'])
+    const ofOvertime = predictions.filter((one) => one['model'] === 'overtime')
+    assert.deepEqual(reasonsOf(ofOvertime as Told[]), ['LATE'])
     await overHttp(mill, reasons)
     const counted = [...mill.answers.all].filter(({ topic }) => topic === 'predictions')
     assert.equal(
@@ -160,7 +174,7 @@ async function overHttp(mill: Mill, reasons: Readonly<Record<string, readonly st
   try {
     const entities = events.map(({ user }) => ({ user }))
     for (const [name, allowed] of Object.entries(reasons)) {
-      const answer = await post(JSON.stringify({ model: name, entities, asOf: atMs + 10, deadlineMs: 30_000 }))
+      const answer = await post(JSON.stringify({ model: name, entities, asOf: atMs + 10, deadlineMs: 60_000 }))
       assert.equal(answer.status, 200, name)
       const { predictions } = (await answer.json()) as { predictions: Told[] }
       assert.equal(predictions.length, events.length)

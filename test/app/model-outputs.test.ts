@@ -43,28 +43,38 @@ const risk = model('risk', {
   from: ({ count, sum }) => ({ score: sum / (count + 1) }),
 })
 
-/** What `risk` gave, as events: at the time of the payment, known by its id. Refused and failed ones have no score. */
+/** Another one on the same payments, whose scores are none of these features. */
+const other = model('other', {
+  version: 1,
+  input: spending,
+  output: { score: float() },
+  score: { on: payments },
+  from: () => ({ score: 1_000 }),
+})
+
+/** What models gave, as events at the time of the payment. Refused and failed ones have no score. */
 const scores = stream('scores', {
   topic: 'predictions',
   fields: {
-    payment: string().at('request_id'),
     model: string(),
     user: int().at('keys.user'),
     score: float().optional().at('prediction'),
     at: timestamp('ms').at('event_time'),
   },
   time: 'at',
-  id: 'payment',
   lateness: '1h',
 })
 const scored = featureView('scored', {
   from: scores,
   by: user,
-  features: (on) => ({
-    last_score: on.last('score', { over: '1h' }),
-    mean_score: on.mean('score', { over: '1h' }),
-    scores: on.where((one) => one.model.eq('risk')).count({ over: '1h' }),
-  }),
+  features: (on) => {
+    const own = on.where((one) => one.model.eq('risk'))
+    return {
+      last_score: own.last('score', { over: '1h' }),
+      mean_score: own.mean('score', { over: '1h' }),
+      scores: own.count({ over: '1h' }),
+    }
+  },
 })
 const review = featureService('review', [spending, scored])
 const reviewer = model('reviewer', {
@@ -84,7 +94,7 @@ const byHand = amounts.map(
 )
 
 async function withMill(folder: string, use: (mill: Mill) => Promise<void>): Promise<void> {
-  const models = [risk, reviewer]
+  const models = [other, risk, reviewer]
   const mill = await millrace({ definitions: [review], models, folder, partitions: 2, checkpointMs: 50 })
   try {
     await use(mill)
@@ -137,7 +147,7 @@ test('scores of a stream are features in HTTP, in another model and in training,
       await settled(mill)
       assert.deepEqual(mill.read('scored', { user: 1 }, { asOf }).values, expected)
       const ends = [0, 1].map((partition) => mill.log.end('predictions', partition))
-      assert.equal(ends[0]! + ends[1]!, 4)
+      assert.equal(ends[0]! + ends[1]!, 8)
       assert.deepEqual(mill.reader.prefixOf(mill.reader.prepare({ service: 'review' })), prefix)
     })
   } finally {
