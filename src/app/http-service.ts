@@ -87,8 +87,8 @@ function actionsOf({ actions }: Mill, name: string): Actions {
 }
 
 async function apply(mill: Mill, { change, ...options }: ApplyRequest): Promise<ApplyResponse> {
-  const { version, changed, difference } = await ('rollback' in change
+  const { version, changed, difference, stopped } = await ('rollback' in change
     ? mill.versions.rollback(change.rollback, options)
     : mill.versions.apply(definitionsFromJson(change.definitions), options))
-  return { version: summaryOf(version), changed, difference: differenceLines(difference) }
+  return { version: summaryOf(version), changed, difference: differenceLines(difference), stopped }
 }

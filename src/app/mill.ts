@@ -125,13 +125,13 @@ export async function openMill(
     const registry = await openRegistry(plain)
     // Any version may run: the one before, the applied one, or one that is on its way.
     const log = new LogWithSchemas(plain, () => registry.plans, { ...options.schemas, clock })
-    const place = { log, registry, clock, partitions }
+    const modelRegistry = await ModelRegistry.open(log)
+    const place = { log, registry, clock, partitions, models: modelRegistry }
     const changed = await choose(place)
     if (registry.applied === null) throw new MillraceError('REGISTRY_EMPTY', { place: options.folder })
     const { plan } = registry.compiled(registry.number)
     // Until there is an engine, what is applied.
     let served = (): Plan => plan
-    const modelRegistry = await ModelRegistry.open(log)
     const bytesMax = options.modelBytesMax ?? modelBytesMaxDefault
     const registered = new RegisteredModels({ log, registry: modelRegistry, clock, plan: () => served(), bytesMax })
     const watchedModels = modelsOf(options)

@@ -5,11 +5,13 @@ import type { Log } from '../log/log.ts'
 import type { Plan, ViewPlan } from '../plan/plan.ts'
 import { type Compiled, type Difference, differenceLines, incompatibleChanges } from '../registry/difference.ts'
 import { Registry, type Version } from '../registry/registry.ts'
+import type { ModelRegistry } from '../registry/models/model-registry.ts'
 import { noteLengthMax } from '../registry/version-record.ts'
 import type { RegistryState, VersionSummary } from '../serve/http-service.ts'
 import { createTopics } from '../stream/create-topics.ts'
 import { compilePlan } from './load-plan.ts'
 import type { RunningEngine } from './running-engine.ts'
+import { stoppedModels } from './stopped-models.ts'
 
 export type { RegistryState }
 
@@ -28,6 +30,8 @@ export type Applied = {
   /** False: they were those of the applied version already, and nothing was written. */
   readonly changed: boolean
   readonly difference: Difference
+  /** Live models that it stops, a line each: they answer again once they fit. */
+  readonly stopped: readonly string[]
 }
 
 type Place = {
@@ -36,6 +40,8 @@ type Place = {
   readonly clock: Clock
   /** Partitions of topics that do not exist yet. */
   readonly partitions: number
+  /** Told of where there may be models that a change stops. */
+  readonly models?: ModelRegistry
   /** Whether the states of a view are there. Default: nobody knows. */
   readonly keeps?: (view: ViewPlan) => boolean
 }
@@ -58,7 +64,7 @@ export async function registerDefinitions(
   const { applied, number } = place.registry
   const difference = place.registry.differenceTo({ definitions, plan }, place.keeps)
   if (applied !== null && place.registry.compiled(number).plan.hash === plan.hash) {
-    return { version: applied, changed: false, difference }
+    return { version: applied, changed: false, difference, stopped: [] }
   }
   place.registry.expect(options.expected ?? number)
   const breaking = incompatibleChanges(difference)
@@ -89,6 +95,7 @@ export async function registerRollback(
       version: place.registry.version(number),
       changed: false,
       difference: place.registry.differenceTo(compiled),
+      stopped: [],
     }
   }
   const note = options.note ?? `to version ${to ?? number - 1}`
@@ -98,14 +105,17 @@ export async function registerRollback(
 type Registration = { readonly place: Place; readonly options: ApplyOptions; readonly kind: Version['kind'] }
 
 async function register(compiled: Compiled, { place, options, kind }: Registration): Promise<Applied> {
-  const { log, registry, clock, partitions } = place
+  const { log, registry, clock, partitions, models } = place
   const expected = registry.number
   const difference = registry.differenceTo(compiled, place.keeps)
   // First: a version whose topics cannot be there could never be run, and would be in the way of every start.
   await createTopics(compiled.plan, { log, partitions })
   const at = new Date(clock.now()).toISOString()
+  const before = registry.applied === null ? null : registry.compiled(expected).plan
   const version = await registry.append({ ...compiled, kind, expected, at, note: checkNote(options.note) })
-  return { version, changed: true, difference }
+  await models?.refresh()
+  const stopped = before === null ? [] : stoppedModels(models?.models ?? [], before, compiled.plan)
+  return { version, changed: true, difference, stopped }
 }
 
 function checkNote(note: string | undefined): string | null {

@@ -38,6 +38,18 @@ export const modelFaults = {
     message: 'model {model} cannot be changed ({what}): {detail}',
     hint: '`millrace model show {model}` shows its versions and their stages.',
   },
+  MLFLOW_UNREACHABLE: {
+    kind: 'external',
+    retry: 'backoff',
+    message: 'MLflow at {url} does not answer: {detail}',
+    hint: 'Check the address, and that the tracking server runs.',
+  },
+  MLFLOW_REFUSED: {
+    kind: 'user',
+    retry: 'never',
+    message: 'nothing can be imported from MLflow at {url}: {detail}',
+    hint: 'Needed are a registered model saved with mlflow.onnx, artefacts that the tracking server hands out (--artifacts-destination), and its credentials in the environment. A file at hand goes by `millrace model push`.',
+  },
   MODEL_PUSH_BUSY: {
     kind: 'external',
     retry: 'backoff',

@@ -122,6 +122,8 @@ export type ApplyResponse = {
   readonly changed: boolean
   /** In words, a line for each change. */
   readonly difference: readonly string[]
+  /** Live models that it stops, a line each. */
+  readonly stopped: readonly string[]
 }
 
 export type ModelPushRequest = {

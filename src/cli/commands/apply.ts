@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import pc from 'picocolors'
 import type { FolderChange } from '../../app/apply-in-folder.ts'
 import type { LogPlace } from '../../app/open-log.ts'
 import type { Applied } from '../../app/versions.ts'
@@ -7,6 +8,7 @@ import { request } from '../http.ts'
 import { addKafkaOptions, type KafkaCliOptions, kafkaEnvironmentHelp, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, urlOption, wholeNumber } from '../options.ts'
 import { endProgressLine, makeProgressLine, print, printJson } from '../output.ts'
+import { visible } from '../visible.ts'
 import { accepted, applyAt, fetchState, servedText, untilServed } from '../registry-place.ts'
 
 type Options = {
@@ -84,10 +86,10 @@ export async function sendChange(url: string, change: object, { expected, json }
   if (state === null) return
   const content = JSON.stringify({ ...change, expected: expected ?? state.applied.number })
   const answer = await request(url, '/v1/registry', { type: 'application/json', content })
-  const applied = accepted<{ version: { number: number }; changed: boolean; difference: string[] }>(answer)
+  const applied = accepted<ApplyAnswer>(answer)
   if (applied === null) return
   if (json === true) printJson(applied)
-  else printApplied(applied.version.number, applied.changed, applied.difference)
+  else printApplied(applied.version.number, applied.changed, applied)
   if (json !== true) await untilServed(url, applied.version.number)
 }
 
@@ -113,12 +115,12 @@ export async function changeFolder(
       ...(log === undefined ? {} : { log }),
       folder,
       partitions: wholeNumber('--partitions', partitions, { min: 1, max: 1_000 }),
-      onApplied: ({ version, changed, difference }: Applied) => {
+      onApplied: ({ version, changed, difference, stopped }: Applied) => {
         number = version.number
         const lines = differenceLines(difference)
         const { definitions: _, ...summary } = version
-        if (json === true) printJson({ version: summary, changed, difference: lines })
-        else printApplied(number, changed, lines)
+        if (json === true) printJson({ version: summary, changed, difference: lines, stopped })
+        else printApplied(number, changed, { difference: lines, stopped })
       },
       onState: ({ building }) => {
         if (building !== null) showProgress({ phase: `building version ${number}`, ...building })
@@ -130,11 +132,28 @@ export async function changeFolder(
   if (json !== true) print(servedText(number))
 }
 
-function printApplied(number: number, changed: boolean, difference: readonly string[]): void {
+type ApplyAnswer = {
+  readonly version: { readonly number: number }
+  readonly changed: boolean
+  readonly difference: readonly string[]
+  readonly stopped: readonly string[]
+}
+
+function printApplied(
+  number: number,
+  changed: boolean,
+  { difference, stopped }: Pick<ApplyAnswer, 'difference' | 'stopped'>,
+): void {
   if (!changed) {
     print(`version ${number} has these definitions already`)
     return
   }
   print(`version ${number} is applied`)
   for (const line of difference) print(`  ${line}`)
+  printStopped(stopped)
+}
+
+/** On stderr, so that it is seen beside whatever reads the rest. */
+export function printStopped(stopped: readonly string[]): void {
+  for (const line of stopped) process.stderr.write(`${pc.yellow('warning')}: ${visible(line)}\n`)
 }

@@ -5,6 +5,7 @@ import type { Mill } from '../../app/mill.ts'
 import type { Applied } from '../../app/versions.ts'
 import { differenceLines } from '../../registry/difference.ts'
 import { print, printFault } from '../output.ts'
+import { printStopped } from './apply.ts'
 import { addRunOptions, importServer, runMill, type RunOptions } from '../run-mill.ts'
 
 export function devCommand(): Command {
@@ -68,9 +69,10 @@ async function reapply(mill: Mill, result: Loading['result']): Promise<void> {
   }
 }
 
-function printChange({ version, changed, difference }: Applied): void {
+function printChange({ version, changed, difference, stopped }: Applied): void {
   // Where nothing was applied before everything is new, and nobody needs to be told.
   if (!changed || version.number === 1) return
   print(`version ${version.number}`)
   for (const line of differenceLines(difference)) print(`  ${line}`)
+  printStopped(stopped)
 }

@@ -167,7 +167,7 @@ export class FakeHttpService implements HttpService {
   async apply(request: ApplyRequest): Promise<ApplyResponse> {
     this.#fail()
     this.applied.push(request)
-    return Promise.resolve({ version: fakeVersion, changed: true, difference: ['new view spending'] })
+    return Promise.resolve({ version: fakeVersion, changed: true, difference: ['new view spending'], stopped: [] })
   }
 
   models() {

@@ -45,7 +45,7 @@ test('definitions and rollbacks are handed over as they came', async () => {
   const applied = await call('POST', '/v1/registry', JSON.stringify({ definitions, expected: 3, note: 'why' }))
   assert.deepEqual(applied, {
     status: 200,
-    body: { version: fakeVersion, changed: true, difference: ['new view spending'] },
+    body: { version: fakeVersion, changed: true, difference: ['new view spending'], stopped: [] },
   })
   await call('POST', '/v1/registry', JSON.stringify({ rollback: 2, expected: 3, allowIncompatible: true }))
   assert.deepEqual(service.applied, [
