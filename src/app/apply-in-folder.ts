@@ -50,7 +50,8 @@ const lookMs = 50
  */
 export async function applyInFolder(change: FolderChange, options: FolderOptions): Promise<void> {
   const { folder, partitions, log, clock = systemClock } = options
-  const mill = await openMill({ folder, partitions, clock, ...(log === undefined ? {} : { log }) }, async (place) => {
+  const opening = { folder, partitions, clock, act: false, ...(log === undefined ? {} : { log }) }
+  const mill = await openMill(opening, async (place) => {
     const applied = await ('definitions' in change
       ? registerDefinitions(change.definitions, place, options)
       : registerRollback(change.rollback, place, options))

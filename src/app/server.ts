@@ -178,6 +178,16 @@ function makeCollector(mill: Mill, metrics: Metrics): () => void {
     metrics.scoresWaiting.of({}).set(mill.scoresWaiting)
     metrics.checkpointAge.of({}).set(mill.engine.checkpointAgeSeconds)
     collectModels(mill, metrics)
+    collectActions(mill, metrics)
+  }
+}
+
+function collectActions(mill: Mill, metrics: Metrics): void {
+  for (const { name: action, counts, waiting, oldestSeconds, stopped } of mill.actions?.states ?? []) {
+    for (const [what, total] of Object.entries(counts)) metrics.actions.of({ action, what }).setTotal(total)
+    metrics.actionWaiting.of({ action }).set(waiting)
+    metrics.actionOldest.of({ action }).set(oldestSeconds)
+    metrics.actionStopped.of({ action }).set(stopped === null ? 0 : 1)
   }
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../app/version.ts'
+import { actionCommand } from './commands/action.ts'
 import { backupCommand } from './commands/backup.ts'
 import { applyCommand } from './commands/apply.ts'
 import { bootstrapCommand } from './commands/bootstrap.ts'
@@ -47,6 +48,7 @@ export function makeProgram(): Command {
     .addCommand(explainCommand())
     .addCommand(readCommand())
     .addCommand(dlqCommand())
+    .addCommand(actionCommand())
     .addCommand(experimentCommand())
     .addCommand(forgetCommand())
     .addCommand(compactCommand())

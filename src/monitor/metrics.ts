@@ -53,6 +53,12 @@ export type Metrics = {
   /** Of a shadow's outputs from those served. Their mean: the sum by the count. */
   readonly shadowDifferenceSum: Family<'model' | 'version' | 'output', GaugeHandle>
   readonly shadowDifferenceCount: Family<'model' | 'version' | 'output', CounterHandle>
+  /** `what`: met the rule; then delivered, or dead. Repetitions are retried. */
+  readonly actions: Family<'action' | 'what', CounterHandle>
+  readonly actionWaiting: Family<'action', GaugeHandle>
+  readonly actionOldest: Family<'action', GaugeHandle>
+  /** 1 while it is. */
+  readonly actionStopped: Family<'action', GaugeHandle>
   readonly modelSwitches: Family<never, CounterHandle>
   readonly modelLoadFailures: Family<never, CounterHandle>
   readonly predictionSeconds: Family<'model', HistogramHandle>
@@ -232,6 +238,26 @@ function makePredictionMetrics(families: MetricFamilies) {
       name: 'millrace_shadow_difference_count',
       help: 'Outputs of a shadow that were compared with those served.',
       labels: ['model', 'version', 'output'],
+    }),
+    actions: families.counter({
+      name: 'millrace_actions_total',
+      help: 'Predictions that met the rule of an action, and what became of them: delivered, retried, or dead.',
+      labels: ['action', 'what'],
+    }),
+    actionWaiting: families.gauge({
+      name: 'millrace_action_waiting',
+      help: 'Predictions that an action has not judged, or is not done with.',
+      labels: ['action'],
+    }),
+    actionOldest: families.gauge({
+      name: 'millrace_action_oldest_seconds',
+      help: 'Age of the oldest prediction that an action has in hand; 0 when it has none.',
+      labels: ['action'],
+    }),
+    actionStopped: families.gauge({
+      name: 'millrace_action_stopped',
+      help: '1 while an action is stopped.',
+      labels: ['action'],
     }),
     modelSwitches: families.counter({
       name: 'millrace_model_switches_total',

@@ -190,7 +190,7 @@ async function withServer({ url, folder, offline }: Where, work: (url: string) =
   await (await openReadOnlyLog(folder)).close()
   const { millrace } = await import('../../app/mill.ts')
   const { startServer } = await import('../../app/server.ts')
-  const mill = await millrace({ folder })
+  const mill = await millrace({ folder, act: false })
   try {
     const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
     try {
