@@ -10,6 +10,8 @@ import { ActionChanges } from './action-changes.ts'
 import { statusOf } from './actions.ts'
 import { changeAction } from './change-action.ts'
 
+export type { ActionStatus }
+
 /** A data folder, or a log elsewhere that processes of any number may be at work on. */
 export type ActionsPlace = { readonly folder: string; readonly log: LogPlace | undefined; readonly clock?: Clock }
 

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
-import type { NotedAction } from '../../app/actions/actions-in-folder.ts'
-import type { ActionStatus } from '../../serve/http-service.ts'
+import type { ActionStatus, NotedAction } from '../../app/actions/actions-in-folder.ts'
 import { request } from '../http.ts'
 import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, urlOption } from '../options.ts'
