@@ -4,8 +4,9 @@ const bytesPerEntry = 16
 /** So many entries are forgotten together. */
 export const chunkEntries = 1_024
 
-/** Remembered ids in the order in which they came, one after the other in typed arrays. Grows to `chunkEntries`. */
+/** Remembered ids in the order in which they came, one after the other in typed arrays. Grows to so many entries. */
 export class IdChunk {
+  readonly #entriesMax: number
   #size = 0
   #newestTs = -1
   #ts = new Float64Array(entriesMin)
@@ -14,12 +15,16 @@ export class IdChunk {
   #ends = new Uint32Array(entriesMin)
   #bytes = new Uint8Array(entriesMin * bytesPerEntry)
 
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax
+  }
+
   get size(): number {
     return this.#size
   }
 
   get isFull(): boolean {
-    return this.#size === chunkEntries
+    return this.#size === this.#entriesMax
   }
 
   /** Time of the newest entry; -1 without one. */
@@ -88,7 +93,7 @@ export class IdChunk {
   }
 
   #growEntries(): void {
-    const length = Math.min(chunkEntries, this.#ts.length * 4)
+    const length = Math.min(Math.max(entriesMin, this.#entriesMax), this.#ts.length * 4)
     this.#ts = copied(this.#ts, new Float64Array(length))
     this.#hashes = copied(this.#hashes, new Int32Array(length))
     this.#ends = copied(this.#ends, new Uint32Array(length))

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { hashKey } from './fold-batch.ts'
 import { type IdBytes, IdChunk, chunkEntries } from './id-chunk.ts'
@@ -26,10 +27,22 @@ export class IdTable {
   #untaken: number | null = null
   readonly #numberBytes = new Uint8Array(9)
   readonly #numberView = new DataView(this.#numberBytes.buffer)
+  readonly #chunkEntries: number
+  /** An entry's number is that of its chunk, then so many bits. */
+  readonly #chunkBits: number
+  readonly #chunkMask: number
   readonly #sought: IdBytes = { bytes: new Uint8Array(), start: 0, end: 0 }
   #soughtHash = 0
   /** Entry that was found, plus one; 0: none. */
   #found = 0
+
+  /** @param entries of a chunk, a power of two. */
+  constructor(entries: number = chunkEntries) {
+    assert(entries > 0 && (entries & (entries - 1)) === 0, 'a chunk has a power of two of entries')
+    this.#chunkEntries = entries
+    this.#chunkBits = Math.log2(entries)
+    this.#chunkMask = entries - 1
+  }
 
   get size(): number {
     return this.#size
@@ -66,19 +79,19 @@ export class IdTable {
 
   /** Time of the entry that was found. */
   get ts(): number {
-    return this.#chunks[(this.#found - 1) >>> chunkBits]!.ts((this.#found - 1) & chunkMask)
+    return this.#chunks[(this.#found - 1) >>> this.#chunkBits]!.ts((this.#found - 1) & this.#chunkMask)
   }
 
   /** Hash of the payload of the entry that was found. */
   get hash(): number {
-    return this.#chunks[(this.#found - 1) >>> chunkBits]!.hash((this.#found - 1) & chunkMask)
+    return this.#chunks[(this.#found - 1) >>> this.#chunkBits]!.hash((this.#found - 1) & this.#chunkMask)
   }
 
   /** Remembers the id that was looked for last, from now on with these. */
   put(ts: number, hash: number): void {
     const number = this.#chunkWithRoom()
     const entry = this.#chunks[number]!.add(this.#sought, ts, hash)
-    const reference = ((number << chunkBits) | entry) + 1
+    const reference = ((number << this.#chunkBits) | entry) + 1
     if (this.#untaken !== null) this.#untaken += 1
     if (this.#found === 0) {
       this.#insert(reference, this.#soughtHash)
@@ -109,7 +122,7 @@ export class IdTable {
     for (let entry = 0; entry < chunk.size; entry++) this.#remove(number, entry)
     // A few are kept for entries to come; more would be the memory of busier times.
     if (this.#free.length < freeChunksMax) chunk.reset()
-    else this.#chunks[number] = new IdChunk()
+    else this.#chunks[number] = new IdChunk(this.#chunkEntries)
     this.#order.shift()
     this.#free.push(number)
   }
@@ -151,15 +164,15 @@ export class IdTable {
   /** Entries in chunks, those that were replaced among them. */
   get #total(): number {
     const last = this.#order.at(-1)
-    return last === undefined ? 0 : (this.#order.length - 1) * chunkEntries + this.#chunks[last]!.size
+    return last === undefined ? 0 : (this.#order.length - 1) * this.#chunkEntries + this.#chunks[last]!.size
   }
 
   #visit(from: number, each: (id: IdBytes, ts: number, hash: number) => void): void {
     const id: IdBytes = { bytes: new Uint8Array(), start: 0, end: 0 }
-    for (let index = Math.floor(from / chunkEntries); index < this.#order.length; index++) {
+    for (let index = Math.floor(from / this.#chunkEntries); index < this.#order.length; index++) {
       const chunk = this.#chunks[this.#order[index]!]!
       id.bytes = chunk.bytes
-      for (let entry = Math.max(0, from - index * chunkEntries); entry < chunk.size; entry++) {
+      for (let entry = Math.max(0, from - index * this.#chunkEntries); entry < chunk.size; entry++) {
         id.start = chunk.start(entry)
         id.end = chunk.end(entry)
         each(id, chunk.ts(entry), chunk.hash(entry))
@@ -171,7 +184,7 @@ export class IdTable {
   #chunkWithRoom(): number {
     const last = this.#order[this.#order.length - 1]
     if (last !== undefined && !this.#chunks[last]!.isFull) return last
-    const number = this.#free.pop() ?? this.#chunks.push(new IdChunk()) - 1
+    const number = this.#free.pop() ?? this.#chunks.push(new IdChunk(this.#chunkEntries)) - 1
     this.#order.push(number)
     return number
   }
@@ -184,7 +197,8 @@ export class IdTable {
       const reference = shard[slot]!
       if (reference === 0) break
       if (shard[slot + 1] !== hash) continue
-      if (this.#chunks[(reference - 1) >>> chunkBits]!.is((reference - 1) & chunkMask, this.#sought)) return reference
+      if (this.#chunks[(reference - 1) >>> this.#chunkBits]!.is((reference - 1) & this.#chunkMask, this.#sought))
+        return reference
     }
     return 0
   }
@@ -215,7 +229,7 @@ export class IdTable {
   #remove(number: number, entry: number): void {
     const chunk = this.#chunks[number]!
     const hash = hashKey(chunk.bytes, chunk.start(entry), chunk.end(entry)) | 0
-    const slot = this.#slotOf(((number << chunkBits) | entry) + 1, hash)
+    const slot = this.#slotOf(((number << this.#chunkBits) | entry) + 1, hash)
     if (slot < 0) return
     const from = hash >>> shardShift
     const shard = this.#shards[from]!
@@ -234,8 +248,6 @@ export class IdTable {
   }
 }
 
-const chunkBits = Math.log2(chunkEntries)
-const chunkMask = chunkEntries - 1
 const freeChunksMax = 8
 const shardCount = 64
 const shardShift = 26

@@ -42,6 +42,8 @@ export type StreamPlan = {
   readonly history: HistoryPlan | null
   /** Null: records are kept for ever, or as whoever created the topic said. No verdict depends on it. */
   readonly retention: RetentionPlan | null
+  /** How many remembered ids are forgotten together, a power of two. No verdict depends on it. Default: `chunkEntries`. */
+  readonly idChunk?: number
   readonly views: readonly ViewPlan[]
 }
 

@@ -30,9 +30,13 @@ export class SeenIdSegments {
     this.#place = place
   }
 
-  /** Reads all segments; later ones win, as they did when the ids were accepted. What the table gets then is new. */
-  restore(store: OnlineStore): IdTable {
-    const seen = new IdTable()
+  /**
+   * Reads all segments; later ones win, as they did when the ids were accepted. What the table gets then is new.
+   *
+   * @param chunk how many ids are forgotten together.
+   */
+  restore(store: OnlineStore, chunk?: number): IdTable {
+    const seen = new IdTable(chunk)
     for (const [key, value] of store.range(idsKey(this.#place, 0), idsKey(this.#place, segmentMax))) {
       const ids = decodeIds(value)
       let newestTs = -1

@@ -85,7 +85,7 @@ export class SourceTask {
     this.emitFrom = from.emitFrom
     const ids = { track, topic: source === 'live' ? 0 : 1, partition }
     this.#ids = new SeenIdSegments(ids)
-    this.#seen = this.#ids.restore(store)
+    this.#seen = this.#ids.restore(store, stream.idChunk)
     this.#rejectionsKey = rejectionsKey(ids)
     const open = store.get(this.#rejectionsKey)
     this.#intake = new Intake(stream, partition, {

@@ -107,6 +107,9 @@ const allShapes: readonly ShapeName[] = [...firstShapes, 'byTile']
 /** A handful of events is many. */
 const smallPages: Paging = { rowsMax: 3, pageBits: 1, nodeBits: 1 }
 
+/** Remembered ids that are forgotten together: fewer than a run has, by far. */
+const smallIdChunk = 4
+
 export type ViewChoice = { readonly name: string; readonly stream: number; readonly shape: ShapeName }
 
 export type Definitions = {
@@ -118,13 +121,13 @@ export type Definitions = {
 const compiled = new Map<string, Definitions>()
 
 /** Compiled once per choice: some come again and again. */
-export function makeDefinitions({ streams, views, paging }: Choices): Definitions {
-  const name = JSON.stringify([streams, views, paging])
+export function makeDefinitions({ streams, views, paging, idChunk }: Choices): Definitions {
+  const name = JSON.stringify([streams, views, paging, idChunk])
   const known = compiled.get(name)
   if (known !== undefined) return known
   const made = streams.map(makeStream)
   const built = views.map(({ name: view, stream: index, shape }): FeatureView => shapeMakers[shape](made[index]!, view))
-  const definitions = { streams: made, views: built, plan: withPaging(compile(built), paging) }
+  const definitions = { streams: made, views: built, plan: withIdChunk(withPaging(compile(built), paging), idChunk) }
   // There are more choices than memory has room for plans.
   if (compiled.size >= 500) compiled.clear()
   compiled.set(name, definitions)
@@ -142,6 +145,12 @@ function withPaging(plan: Plan, paging: Paging | null): Plan {
     streams: plan.streams.map((one) => ({ ...one, views: others(one.views) })),
     services: plan.services.map((one) => ({ ...one, views: others(one.views) })),
   }
+}
+
+/** The same plan, which forgets ids in smaller chunks. */
+function withIdChunk(plan: Plan, idChunk: number | null): Plan {
+  if (idChunk === null) return plan
+  return { ...plan, streams: plan.streams.map((one) => ({ ...one, idChunk })) }
 }
 
 const ruleSets: readonly Rules[] = [
@@ -164,6 +173,8 @@ export type Choices = {
   readonly shapes: readonly ShapeName[]
   /** Null: as in production, which is more than a run has events for. */
   readonly paging: Paging | null
+  /** Null: as in production. */
+  readonly idChunk: number | null
 }
 
 /** @param keepMs how long topics are kept. */
@@ -174,7 +185,13 @@ export function drawChoices(random: Random, { keepMs, isLater }: { keepMs: numbe
   const shapes = isLater ? allShapes : firstShapes
   const paging = isLater && random.chance(0.6) ? smallPages : null
   const streams = drawStreams(random, sets)
-  return { streams, views: streams.flatMap((_, stream) => drawViews(random, stream, shapes)), shapes, paging }
+  return {
+    streams,
+    views: streams.flatMap((_, stream) => drawViews(random, stream, shapes)),
+    shapes,
+    paging,
+    idChunk: isLater ? smallIdChunk : null,
+  }
 }
 
 function drawStreams(random: Random, sets: readonly Rules[]): StreamChoice[] {

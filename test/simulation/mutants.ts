@@ -198,6 +198,19 @@ export const mutants: readonly Mutant[] = [
     replace: 'this.#segments[0].newestTs <= oldestTs',
   },
   {
+    name: 'ids are forgotten in memory before they were written',
+    file: 'kernel/id-table.ts',
+    find: ' || this.untaken > this.#total - chunk.size',
+    replace: '',
+    quick: true,
+  },
+  {
+    name: 'a chunk of ids is as new as its first',
+    file: 'kernel/id-chunk.ts',
+    find: 'if (ts > this.#newestTs) this.#newestTs = ts',
+    replace: 'if (this.#size === 0) this.#newestTs = ts',
+  },
+  {
     name: 'a restart begins with another segment of ids',
     file: 'stream/seen-ids.ts',
     find: '      this.#next = segment + 1\n',

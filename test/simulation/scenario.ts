@@ -34,7 +34,7 @@ export type Scenario = {
   readonly quickReads: boolean
 }
 
-/** From here on seeds also draw what came later, pages and tiles: earlier ones stay the runs that they were. */
+/** From here on seeds also have what came later, pages, tiles and small chunks of ids: earlier ones stay the runs that they were. */
 export const laterSeeds = 1_000_000
 
 export function drawScenario(seed: number, limits: Limits): Scenario {
