@@ -9,14 +9,19 @@ export class IdChunk {
   readonly #entriesMax: number
   #size = 0
   #newestTs = -1
-  #ts = new Float64Array(entriesMin)
-  #hashes = new Int32Array(entriesMin)
+  #ts: Float64Array
+  #hashes: Int32Array
   /** Where the bytes of an entry end; they begin where those of the one before end. */
-  #ends = new Uint32Array(entriesMin)
-  #bytes = new Uint8Array(entriesMin * bytesPerEntry)
+  #ends: Uint32Array
+  #bytes: Uint8Array
 
-  constructor(entriesMax: number) {
+  /** @param expected entries that there is room for at once. */
+  constructor(entriesMax: number, expected: number = entriesMin) {
     this.#entriesMax = entriesMax
+    this.#ts = new Float64Array(expected)
+    this.#hashes = new Int32Array(expected)
+    this.#ends = new Uint32Array(expected)
+    this.#bytes = new Uint8Array(expected * bytesPerEntry)
   }
 
   get size(): number {

@@ -184,7 +184,9 @@ export class IdTable {
   #chunkWithRoom(): number {
     const last = this.#order[this.#order.length - 1]
     if (last !== undefined && !this.#chunks[last]!.isFull) return last
-    const number = this.#free.pop() ?? this.#chunks.push(new IdChunk(this.#chunkEntries)) - 1
+    // Where one was filled the next one will be.
+    const expected = last === undefined ? undefined : this.#chunkEntries
+    const number = this.#free.pop() ?? this.#chunks.push(new IdChunk(this.#chunkEntries, expected)) - 1
     this.#order.push(number)
     return number
   }
