@@ -19,6 +19,11 @@ export type ClusterOptions = {
   readonly heapMebibytes?: number
   /** User → password. Given: the cluster also listens for SASL and TLS, and lets its users do what ACLs grant. */
   readonly users?: Readonly<Record<string, string>>
+  /**
+   * Ports of proxies, one per node: each node has another listener, which tells clients to come there. What they are to
+   * pass on to is `Cluster.proxied`.
+   */
+  readonly proxies?: readonly number[]
   /** Added to every node's `server.properties`. */
   readonly properties?: Readonly<Record<string, string>>
   readonly say?: (line: string) => void
@@ -34,6 +39,7 @@ export type NodePlace = {
   readonly saslPort: number
   readonly tlsPort: number
   readonly saslTlsPort: number
+  readonly proxiedPort: number
 }
 
 export type Security = {
@@ -51,6 +57,8 @@ export type Cluster = {
   readonly nodes: readonly KafkaNode[]
   /** `host:port,…`, without authentication. */
   readonly brokers: string
+  /** The ports behind the proxies, one per node. */
+  readonly proxied: readonly number[]
   /** The same over other listeners; null without users. */
   readonly secure: {
     readonly sasl: string
@@ -72,8 +80,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const places = await placesOf(options)
   const security = options.users === undefined ? null : await makeSecurity(options.folder, options.users)
   const clusterId = await clusterIdOf(options.folder)
-  const nodes = places.map((place) => {
-    const properties = serverProperties(place, places, { security, properties: options.properties ?? {} })
+  const nodes = places.map((place, index) => {
+    const more = { security, proxy: options.proxies?.[index] ?? null, properties: options.properties ?? {} }
+    const properties = serverProperties(place, places, more)
     const { heapMebibytes = 256, users = {} } = options
     return new KafkaNode({ id: place.id, folder: place.folder, jars, properties, clusterId, heapMebibytes, users })
   })
@@ -83,6 +92,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const cluster: Cluster = {
     nodes,
     brokers: at(({ port }) => port),
+    proxied: places.map(({ proxiedPort }) => proxiedPort),
     secure:
       security === null
         ? null
@@ -123,7 +133,7 @@ async function placesOf({ folder, nodes = 1, port }: ClusterOptions): Promise<No
     }
     return known
   }
-  const free = await freePorts(nodes * 5)
+  const free = await freePorts(nodes * 6)
   const places = Array.from({ length: nodes }, (_, index) => ({
     id: index + 1,
     folder: join(folder, `node-${index + 1}`),
@@ -132,6 +142,7 @@ async function placesOf({ folder, nodes = 1, port }: ClusterOptions): Promise<No
     saslPort: free.pop()!,
     tlsPort: free.pop()!,
     saslTlsPort: free.pop()!,
+    proxiedPort: free.pop()!,
   }))
   await mkdir(folder, { recursive: true })
   await writeFile(file, JSON.stringify(places, null, 2))

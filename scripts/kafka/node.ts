@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -23,6 +23,8 @@ export class KafkaNode {
   readonly id: number
   readonly #settings: NodeSettings
   #process: ChildProcess | null = null
+  /** Where the log of the process that runs begins: those before it are kept. */
+  #logFrom = 0
 
   constructor(settings: NodeSettings) {
     this.id = settings.id
@@ -57,7 +59,8 @@ export class KafkaNode {
   /** Starts the process, without waiting for it: see `ready`. */
   async start(): Promise<void> {
     if (this.#process !== null) throw new Error(`node ${this.id} runs already`)
-    const output = await open(this.logFile, 'w')
+    const output = await open(this.logFile, 'a')
+    this.#logFrom = (await stat(this.logFile)).size
     try {
       const args = [...this.#javaOptions(), 'kafka.Kafka', join(this.#settings.folder, 'server.properties')]
       const child = spawn('java', args, { stdio: ['ignore', output.fd, output.fd] })
@@ -77,7 +80,8 @@ export class KafkaNode {
   /** Resolves when the broker serves. Rejects with the end of its log when it exits or takes longer. */
   async ready(timeoutMs: number): Promise<void> {
     for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += 50) {
-      if ((await readFile(this.logFile, 'utf8')).includes('Kafka Server started')) return
+      const log = await readFile(this.logFile)
+      if (log.includes('Kafka Server started', this.#logFrom)) return
       if (this.#process === null) throw new Error(`node ${this.id} has ended\n${await this.logTail()}`)
       await sleep(50)
     }

@@ -23,11 +23,15 @@ const small: Readonly<Record<string, string | number>> = {
 export function serverProperties(
   node: NodePlace,
   nodes: readonly NodePlace[],
-  more: { readonly security: Security | null; readonly properties: Readonly<Record<string, string>> },
+  more: {
+    readonly security: Security | null
+    readonly proxy: number | null
+    readonly properties: Readonly<Record<string, string>>
+  },
 ): string {
   const replicas = Math.min(3, nodes.length)
   const inSync = Math.max(1, replicas - 1)
-  const { listeners, advertised, protocols, lines } = listenersOf(node, more.security)
+  const { listeners, advertised, protocols, lines } = listenersOf(node, more)
   const all = {
     'process.roles': 'broker,controller',
     'node.id': node.id,
@@ -61,12 +65,22 @@ type Listeners = {
   readonly lines: Readonly<Record<string, string>>
 }
 
-function listenersOf(node: NodePlace, security: Security | null): Listeners {
+function listenersOf(
+  node: NodePlace,
+  { security, proxy }: { readonly security: Security | null; readonly proxy: number | null },
+): Listeners {
   const names = security === null ? ['PLAINTEXT'] : ['PLAINTEXT', 'SASL_PLAINTEXT', 'SSL', 'SASL_SSL']
   const ports = [node.port, node.saslPort, node.tlsPort, node.saslTlsPort]
   const listeners = names.map((name, index) => `${name}://127.0.0.1:${ports[index]}`)
   const protocols = names.map((name) => `${name}:${name}`)
-  return { listeners, advertised: listeners, protocols, lines: security === null ? {} : securityLines(security) }
+  const lines = security === null ? {} : securityLines(security)
+  if (proxy === null) return { listeners, advertised: listeners, protocols, lines }
+  return {
+    listeners: [...listeners, `PROXIED://127.0.0.1:${node.proxiedPort}`],
+    advertised: [...listeners, `PROXIED://127.0.0.1:${proxy}`],
+    protocols: [...protocols, 'PROXIED:PLAINTEXT'],
+    lines,
+  }
 }
 
 /**

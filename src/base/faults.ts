@@ -345,7 +345,7 @@ export const faults = {
     kind: 'external',
     retry: 'never',
     message: 'could not write {topic}/{partition} to Kafka: {detail}',
-    hint: 'The partition takes no more appends from this process, because it is not known whether these records are there. Check the cluster, then restart.',
+    hint: 'It is not known whether these records are there. Look before you send them again; an event that has an id counts once however often it is sent.',
   },
   KAFKA_REQUEST_REFUSED: {
     kind: 'external',

@@ -39,17 +39,11 @@ export class PartitionQueue {
   #sequence = 0
   /** Of the next batch: as the last one. */
   #bytesLikely = 0
-  #failure: MillraceError | null = null
 
   constructor(partition: KafkaPartition, bytesMax: number, settings: KafkaSettings) {
     this.partition = partition
     this.#bytesMax = bytesMax
     this.#settings = settings
-  }
-
-  /** Why nothing may be appended here any more. */
-  get failure(): MillraceError | null {
-    return this.#failure
   }
 
   get place(): { readonly topic: string; readonly partition: number } {
@@ -156,8 +150,8 @@ export class PartitionQueue {
   }
 
   /**
-   * A batch that is not there for certain costs its calls alone. When it is not known whether it is, nothing may come
-   * after it: the partition takes no more.
+   * A batch that is not there for certain costs its calls alone. When it is not known whether it is, those that wait
+   * behind it fail with it: who made them has to look what is there first.
    */
   fail(trouble: Trouble, cause?: unknown): void {
     const sent = this.#sent
@@ -171,12 +165,20 @@ export class PartitionQueue {
       for (const { reject } of calls) reject(error)
       return
     }
-    this.#failure = new MillraceError('KAFKA_WRITE_FAILED', { ...this.place, detail: trouble.detail }, { cause })
-    for (const { reject } of [...calls, ...this.#takeWaiting()]) reject(this.#failure)
+    const failure = new MillraceError('KAFKA_WRITE_FAILED', { ...this.place, detail: trouble.detail }, { cause })
+    for (const { reject } of [...calls, ...this.#takeWaiting()]) reject(failure)
+    this.#supersede()
   }
 
   #takeWaiting(): Call[] {
     return this.#waiting.splice(0).flatMap(({ calls }) => calls)
+  }
+
+  /** What comes next has a higher epoch: once it is there the broker takes nothing of what came before any more. */
+  #supersede(): void {
+    const { id, epoch } = this.#producer!
+    this.#producer = epoch < epochMax ? { id, epoch: epoch + 1 } : null
+    this.#sequence = 0
   }
 
   #take(): Sent {
@@ -188,6 +190,9 @@ export class PartitionQueue {
 
 /** Calls that are made together go together up to here; a single one may be larger. */
 const togetherBytesMax = 512 * 1024
+
+/** Kafka's are numbers of 16 bits. */
+const epochMax = 32_766
 
 const forgottenProducer = new Set(['UNKNOWN_PRODUCER_ID', 'OUT_OF_ORDER_SEQUENCE_NUMBER', 'INVALID_PRODUCER_EPOCH'])
 /** Well within the day of Kafka's default for `producer.id.expiration.ms`. */

@@ -29,8 +29,7 @@ export class KafkaWriter {
       queue = new PartitionQueue(partition, bytesMax, this.#cluster.settings)
       this.#queues.set(partition, queue)
     }
-    const failure = partition.failure ?? queue.failure
-    if (failure !== null) return Promise.reject(failure)
+    if (partition.failure !== null) return Promise.reject(partition.failure)
     const appended = queue.add(records)
     this.#send(partition.leader)
     return appended

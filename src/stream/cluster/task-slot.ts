@@ -106,7 +106,7 @@ function passes(error: unknown): boolean {
 }
 
 /** Not worth trying as they are, but what was left half done is made anew. */
-const passing = new Set(['OUTPUT_WRITE_FAILED', 'ENGINE_STOPPED'])
+const passing = new Set(['OUTPUT_WRITE_FAILED', 'KAFKA_WRITE_FAILED', 'ENGINE_STOPPED'])
 
 async function waitAfter(error: unknown, failures: number, clock: Clock, signal: AbortSignal): Promise<void> {
   const isFenced = error instanceof MillraceError && error.code === 'TASK_FENCED'
