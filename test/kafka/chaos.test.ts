@@ -23,7 +23,7 @@ describe('a cluster under faults', { skip }, () => {
       faultsMin: 8,
       durationMs: 0,
       partMs: Number.POSITIVE_INFINITY,
-      perSecond: 40,
+      perSecond: 25,
       sessionMs: 2_000,
       downMsMax: 1_000,
       freshMs: 4_000,
@@ -34,6 +34,6 @@ describe('a cluster under faults', { skip }, () => {
     console.log(injected.map(({ kind, recoveryMs }) => `${kind}: ${Math.round(recoveryMs)} ms`).join(', '))
     assert.equal(new Set(injected.map(({ kind }) => kind)).size, 8, 'each kind once')
     const [verified] = compared
-    assert.ok(verified!.values > 1_000 && verified!.emitted > 100 && verified!.deadLetters > 0, 'it was not nothing')
+    assert.ok(verified!.values > 500 && verified!.emitted > 50 && verified!.deadLetters > 0, 'it was not nothing')
   })
 })
