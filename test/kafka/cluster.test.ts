@@ -148,33 +148,7 @@ describe('several processes on a log in Kafka', { skip }, async () => {
     await check([last])
     last.signal('SIGKILL')
   })
-
-  test('the processes of a group share the work, and take over from one that is killed', async () => {
-    const group = { name: 'test', protocol: 'classic', sessionMs: 6_000 } as const
-    const one = await start({ group })
-    await send(100)
-    await shared([one])
-    await check([one])
-    const other = await start({ group })
-    await send(200)
-    await shared([one, other])
-    await check([one, other])
-    await send(100)
-    one.signal('SIGKILL')
-    await send(100)
-    await shared([other])
-    await check([other])
-  })
 })
-
-/** Resolves when each of these has some of the work, and all of it is had: two source partitions, three of each entity. */
-async function shared(workers: readonly Worker[]): Promise<void> {
-  for (;;) {
-    const owned = await Promise.all(workers.map(async (worker) => (await worker.ask('counts')).owned))
-    if (owned.every((count) => count > 0) && owned.reduce((sum, count) => sum + count, 0) === 8) return
-    await sleep(50)
-  }
-}
 
 function sumOf(all: readonly EngineCounts[]): EngineCounts {
   const views: Record<string, EngineCounts['views'][string]> = {}
