@@ -141,7 +141,8 @@ function whatOf(
 
 function described({ models }: ModelPlace, change: ModelChange, before: ModelVersion | null): ModelChanged {
   const version = models.version(change.model, change.version)
-  const isSame = before === null || before.version === version.version
+  // What is retired takes nobody's place.
+  const isSame = before === null || before.version === version.version || change.kind === 'retired'
   return { change, version, difference: isSame ? [] : versionLines(before, version) }
 }
 
