@@ -23,7 +23,14 @@ const payment = {
   fraud: true,
   scenario: 3,
 } as const
-const verdicts = { records: 10, accepted: 7, duplicate: 1, late: 1, refused: 1, conflicts: 0 }
+const verdicts = {
+  records: 10,
+  accepted: 7,
+  duplicate: 1,
+  late: 1,
+  refused: 1,
+  conflicts: 0,
+}
 const snapshot: Snapshot = {
   simulatedAt: sample.asOf,
   warmUp: null,
@@ -31,10 +38,31 @@ const snapshot: Snapshot = {
   elapsedSeconds: 2,
   rates: { now: 1_234, overall: 1_000 },
   counts: {
-    sources: [{ stream: 'payments', topic: 'payments', partition: 0, next: 10, watermark: 0, ...verdicts }],
-    views: { customer_spending: { applied: 7, filtered: 0, unkeyed: 0, forgotten: 0, before: 0 } },
+    sources: [
+      {
+        stream: 'payments',
+        topic: 'payments',
+        partition: 0,
+        next: 10,
+        watermark: 0,
+        ...verdicts,
+      },
+    ],
+    views: {
+      customer_spending: {
+        applied: 7,
+        filtered: 0,
+        unkeyed: 0,
+        forgotten: 0,
+        before: 0,
+      },
+    },
   },
-  payments: Array.from({ length: 16 }, () => ({ payment, sample, score: 0.75 })),
+  payments: Array.from({ length: 16 }, () => ({
+    payment,
+    sample,
+    score: 0.75,
+  })),
   deadLetters: Array.from({ length: 8 }, (_, offset) => ({
     stream: 'payments',
     topic: 'payments',
@@ -42,14 +70,38 @@ const snapshot: Snapshot = {
     offset,
     timestampMs: sample.asOf,
     reason: 'TYPE',
-    detail: [{ code: 'TYPE', path: 'amount', came: 'an object', allowed: 'a finite number' }],
+    detail: [
+      {
+        code: 'TYPE',
+        path: 'amount',
+        came: 'an object',
+        allowed: 'a finite number',
+      },
+    ],
     raw: null,
   })),
   latency: { visibleMsP50: 1.5, visibleMsP99: null, readMsP50: 0.05 },
   scores: {
-    champion: { model: 'first', scored: 200, unscored: 0, caught: 3, missed: 1, falseAlarms: 2 },
-    challenger: { model: 'second', scored: 200, unscored: 0, caught: 4, missed: 0, falseAlarms: 1 },
+    champion: {
+      model: 'first',
+      scored: 200,
+      unscored: 0,
+      caught: 3,
+      missed: 1,
+      falseAlarms: 2,
+    },
+    challenger: {
+      model: 'second',
+      scored: 200,
+      unscored: 0,
+      caught: 4,
+      missed: 0,
+      falseAlarms: 1,
+    },
     swappedAt: sample.asOf,
+    served: 215,
+    whileSwapping: 12,
+    failed: 0,
     mixed: 0,
     auc: { champion: 0.875, challenger: null },
   },
@@ -109,7 +161,11 @@ describe('the screen of the demo', () => {
     assert.match(draw(), /✓/)
     assert.match(draw({ counts: { ...snapshot.counts, sources } }), /✗/)
     const row = [...sample.values.slice(0, -1), 1]
-    const proof = { ...snapshot.proof, different: 1, latest: { sample, row, equal: false } }
+    const proof = {
+      ...snapshot.proof,
+      different: 1,
+      latest: { sample, row, equal: false },
+    }
     assert.match(draw({ proof }), /39 equal, 1 different/)
     assert.match(draw({ proof }), /≠ 1 *$/m)
   })

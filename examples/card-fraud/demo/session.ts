@@ -2,6 +2,7 @@ import { type Mill, millrace, startServer } from 'millrace'
 import { fraudV1, scoring } from '../features.ts'
 import type { FieldNames } from '../disturb.ts'
 import { boosted, logistic } from '../models.ts'
+import { fraud } from '../registered.ts'
 import { disturb, simulatePayments } from '../simulator.ts'
 import { type Batch, Feed } from './feed.ts'
 import { Percentiles, RateMeter } from './meters.ts'
@@ -66,19 +67,44 @@ export class Session {
     this.#server = parts.server
     this.#prover = new Prover(options.folder)
     this.rejections = new Rejections(parts.mill)
-    this.scorer = new Scorer(parts.mill)
+    this.scorer = parts.scorer
     const { seed, customers } = options
-    const payments = simulatePayments({ seed, startMs, customers, terminals: 2 * customers })
+    const payments = simulatePayments({
+      seed,
+      startMs,
+      customers,
+      terminals: 2 * customers,
+    })
     this.#feed = new Feed(parts.mill, parts.clock, disturb(payments, { ...disturbance, seed }))
   }
 
   static async open(options: SessionOptions): Promise<Session> {
     const clock = makeSimulatedClock(startMs)
     const { folder } = options
-    const mill = await millrace({ definitions: [fraudV1, scoring], models: [logistic, boosted], folder, clock })
+    const mill = await millrace({
+      definitions: [fraudV1, scoring],
+      models: [logistic, boosted, fraud],
+      folder,
+      clock,
+    })
     try {
-      const server = await startServer({ mill, host: '127.0.0.1', port: options.port, clock })
-      return new Session(options, { clock, mill, server })
+      const server = await startServer({
+        mill,
+        host: '127.0.0.1',
+        port: options.port,
+        clock,
+      })
+      try {
+        return new Session(options, {
+          clock,
+          mill,
+          server,
+          scorer: await Scorer.open(mill),
+        })
+      } catch (error) {
+        await server.close()
+        throw error
+      }
     } catch (error) {
       await mill.close()
       throw error
@@ -150,7 +176,10 @@ export class Session {
       warmUp: this.isLive ? null : (simulatedAt - startMs) / (liveMs - startMs),
       speed: this.#simulated.perSecond / 1_000,
       elapsedSeconds,
-      rates: { now: this.#accepted.perSecond, overall: accepted / elapsedSeconds },
+      rates: {
+        now: this.#accepted.perSecond,
+        overall: accepted / elapsedSeconds,
+      },
       counts,
       payments: this.#shown,
       deadLetters: this.rejections.newest,
@@ -226,6 +255,7 @@ export class Session {
 type Parts = {
   readonly clock: SimulatedClock
   readonly mill: Mill
+  readonly scorer: Scorer
   readonly server: { readonly address: string; close(): Promise<void> }
 }
 
