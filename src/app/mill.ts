@@ -151,8 +151,9 @@ export async function openMill(
       checkOutcomes(watchedModels, plan)
       const labels = new LabelWatch({ models: watchedModels, log, clock, plan: () => served() })
       const answers = new AnswerCounts()
-      const scorer = await openScorer(options.models ?? [], {
+      const scorer = await openScorer(options, {
         models,
+        experiments,
         log,
         clock,
         partitions,
@@ -212,8 +213,18 @@ function random(): number {
 const modelBytesMaxDefault = 512 * 1024 * 1024
 /** Those given, and those of arms and shadows. */
 function modelsOf({ models = [], experiments = [] }: Pick<MillOptions, 'models' | 'experiments'>): readonly Model[] {
-  const ofArms = experiments.flatMap(({ arms, shadows }) => [...arms.map(({ model }) => model), ...shadows])
-  return [...models, ...new Set(ofArms.filter((model) => !models.includes(model)))]
+  const scored = new Map<Model, Stream>()
+  const ofArms = experiments.flatMap(({ arms, shadows, score }) => {
+    const own = [...arms.map(({ model }) => model), ...shadows]
+    if (score !== null) for (const model of own) scored.set(model, score.on)
+    return own
+  })
+  const all = [...models, ...new Set(ofArms.filter((model) => !models.includes(model)))]
+  // Where an experiment scores events, its models have to find their keys in them.
+  return all.map((model): Model => {
+    const on = scored.get(model)
+    return on === undefined || model.score !== null ? model : { ...model, score: { on } }
+  })
 }
 
 /** The definitions given, if any: applied, or refused where they differ from what is. */

@@ -15,6 +15,8 @@ export interface Experiment<Name extends string = string> {
   readonly shadows: readonly Model[]
   readonly canary: Canary | null
   readonly outcome: ExperimentOutcome | null
+  /** The stream whose events are scored as they arrive, each by the model of its subject's arm; null: none. */
+  readonly score: { readonly on: Stream } | null
 }
 
 export type ExperimentArm = {
@@ -65,6 +67,11 @@ export interface ExperimentOptions<Arms extends Readonly<Record<string, Model>>>
   /** Run for each subject beside its arm, logged and not served. */
   readonly shadows?: readonly Model[]
   readonly canary?: Canary
+  /**
+   * Score each accepted event of a stream as it arrives, by the model of its subject's arm; `unit` is a field of it. Its
+   * models then need no `score` of their own: with one, they score the event as well.
+   */
+  readonly score?: { readonly on: Stream }
   readonly outcome?: {
     readonly on: Stream
     readonly unit: string
@@ -96,6 +103,7 @@ export function experiment<const Name extends string, const Arms extends Readonl
     layer: options.layer === undefined ? null : Object.freeze({ ...options.layer }),
     overrides: Object.freeze({ ...options.overrides }),
     shadows: Object.freeze([...(options.shadows ?? [])]),
+    score: options.score === undefined ? null : Object.freeze({ on: options.score.on }),
     canary: options.canary === undefined ? null : Object.freeze({ ...options.canary }),
     outcome:
       outcome === undefined

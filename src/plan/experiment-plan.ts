@@ -25,6 +25,7 @@ export function checkExperiments(experiments: readonly Experiment[], plan: Plan)
     }
     names.add(one.name)
     checkArms(one, faults)
+    checkScore(one, plan, faults)
   }
   checkLayers(experiments, faults)
   const outcomes = experiments.map((one) => compileOutcome(one, plan, faults))
@@ -49,6 +50,20 @@ function checkArms({ name, arms, overrides, canary }: Experiment, faults: FaultL
   const { failedMax = 0, latencyMsMax = 1 } = canary ?? {}
   if (!(failedMax >= 0 && failedMax <= 1)) faults.add(`${name}.canary.failedMax`, `it is ${failedMax}`, 'from 0 to 1')
   if (!(latencyMsMax > 0)) faults.add(`${name}.canary.latencyMsMax`, `it is ${latencyMsMax}`, 'more than 0')
+}
+
+/** Whose events are scored has a stream, and in it the subject. What the models need of it is checked with them. */
+function checkScore({ name, score, unit }: Experiment, plan: Plan, faults: FaultList): void {
+  if (score === null) return
+  const stream = plan.streams.find((one) => one.name === score.on.name)
+  const declared = plan.streams.map((one) => one.name)
+  if (stream === undefined) faults.unknown(`${name}.score.on`, 'stream', { name: score.on.name, declared })
+  else if (!Object.hasOwn(stream.fields, unit)) {
+    faults.unknown(`${name}.unit`, `field of stream "${stream.name}"`, {
+      name: unit,
+      declared: Object.keys(stream.fields),
+    })
+  }
 }
 
 /** Parts of a layer lie within its hundred buckets, and apart. */

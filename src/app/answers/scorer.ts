@@ -1,12 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 import { MillraceError } from '../../base/faults.ts'
 import type { Model } from '../../definition/declared-model.ts'
+import type { Experiment } from '../../definition/experiment.ts'
 import type { Log, LogRecord, RecordInput } from '../../log/log.ts'
 import type { ScorePlan } from '../../plan/model-plan.ts'
 import type { AcceptedEvent } from '../../plan/plan.ts'
-import { modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
+import { experimentDataTopic, modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
 import { formatInstant } from '../../schema/instant.ts'
 import type { VectorReader } from '../../serve/vector-reader.ts'
+import type { Prediction } from '../../model/predictor.ts'
 import type { EventFollower } from '../../stream/event-follower.ts'
 import { givenValue } from '../../stream/feature-record.ts'
 import {
@@ -18,14 +20,17 @@ import {
 } from '../../stream/output-headers.ts'
 import { OutputError } from '../../stream/outputs.ts'
 import { type NextOffsetOf, WrittenOutputs } from '../../stream/written-outputs.ts'
+import { exposureOf, exposureRecord } from '../experiments/experiment-log.ts'
+import type { Assigned, Experiments } from '../experiments/experiments.ts'
 import type { Models } from '../models.ts'
 import { inputText, predictionText } from './answer-text.ts'
 import { ask, type Asked, askedBefore, predictAll } from './asked.ts'
 
 export type ScorerOptions = {
-  /** Model → the stream that it scores. */
+  /** Model or experiment → the stream whose events it scores. */
   readonly scores: ReadonlyMap<string, string>
   readonly models: Models
+  readonly experiments: Experiments | null
   readonly log: Log
   readonly clock: Clock
   /** Told of each prediction. */
@@ -36,9 +41,22 @@ export type ScorerOptions = {
 type Item = {
   readonly source: Coordinates
   readonly question: Question
+  /** Null: it is not of an experiment, or the subject is in no arm. */
+  readonly exposed: Exposed | null
   /** Of its records: the JSON of the join keys, as in `feature-events`. */
   readonly key: Uint8Array
   readonly headers: NonNullable<RecordInput['headers']>
+}
+
+/** `isNoted`: the record of it is there already. */
+type Exposed = { readonly assigned: Assigned; readonly isShadow: boolean; readonly isNoted: boolean }
+
+/** Who is asked about an event: a model, for itself or in an experiment. `name` is that of its records. */
+type Asking = {
+  readonly name: string
+  readonly model: string
+  readonly about: Readonly<Record<string, unknown>>
+  readonly exposed: Exposed | null
 }
 
 type Question =
@@ -47,7 +65,7 @@ type Question =
   /** There is no vector to be had. */
   | { readonly refused: object; readonly id: string }
 
-const topics = [modelInputTopic, predictionsTopic]
+const topics = [modelInputTopic, experimentDataTopic, predictionsTopic]
 const batchMax = 2_048
 /** Events that wait for their predictions: beyond so many, folding waits as well. */
 const waitingMax = 8_192
@@ -97,13 +115,15 @@ export class Scorer implements EventFollower {
   accepted(event: AcceptedEvent, source: Coordinates): void {
     // What was accepted for an entity that was forgotten is nobody's any more.
     if (this.#failure !== null || event.erased !== undefined) return
-    for (const model of this.#streams.get(source.stream)!) {
-      const place = placeOf(model, source)
-      if (this.#written.has(predictionsTopic, place)) continue
-      const question = this.#question(model, event, source)
-      const key = Buffer.from('asked' in question ? question.asked.text.keys : question.id)
-      this.#waiting.push({ source, question, key, headers: this.#headers.of(model, source) })
-      this.#taken += 1
+    for (const name of this.#streams.get(source.stream)!) {
+      for (const asking of this.#askedBy(name, event, source)) {
+        if (this.#written.has(predictionsTopic, placeOf(asking.name, source))) continue
+        const question = this.#question(asking, event, source)
+        const key = Buffer.from('asked' in question ? question.asked.text.keys : question.id)
+        const { exposed } = asking
+        this.#waiting.push({ source, question, key, exposed, headers: this.#headers.of(asking.name, source) })
+        this.#taken += 1
+      }
     }
     this.#running ??= this.#run().finally(() => {
       this.#running = null
@@ -120,7 +140,7 @@ export class Scorer implements EventFollower {
     this.#written = new WrittenOutputs()
     this.#found.clear()
     const { log } = this.#options
-    for (const topic of topics) {
+    for (const topic of topics.filter((one) => countOf(log, one) > 0)) {
       await log.refresh(topic)
       for (let partition = 0; partition < countOf(log, topic); partition++) {
         const end = log.end(topic, partition)
@@ -168,11 +188,33 @@ export class Scorer implements EventFollower {
     this.#written.add({ topic, partition, offset: record.offset }, place)
     // The vectors come first: of those that have a prediction none is looked for.
     if (topic === modelInputTopic) this.#found.set(nameOf(place), record)
-    else this.#found.delete(nameOf(place))
+    else if (topic === predictionsTopic) this.#found.delete(nameOf(place))
   }
 
-  #question(model: string, { row, ts, tie }: AcceptedEvent, source: Coordinates): Question {
+  /** A model by itself; or that of the subject's arm, and the experiment's shadows. */
+  #askedBy(name: string, { row }: AcceptedEvent, source: Coordinates): readonly Asking[] {
+    const { experiments } = this.#options
+    if (experiments === null || !experiments.has(name)) return [{ name, model: name, about: nothing, exposed: null }]
+    const stream = this.#reader!().plan.streams.find((one) => one.name === source.stream)
+    const place = stream === undefined ? -1 : Object.keys(stream.fields).indexOf(experiments.unit(name))
+    const assigned = experiments.assign(name, row[place] ?? null)
+    const about = { experiment_id: name, variant: assigned.arm }
+    const exposed = (by: string): Exposed | null => {
+      if (assigned.arm === null) return null
+      return { assigned, isShadow: by !== name, isNoted: this.#written.has(experimentDataTopic, placeOf(by, source)) }
+    }
+    const served = { name, model: assigned.model, about, exposed: exposed(name) }
+    if (assigned.arm === null) return [served]
+    const shadows = assigned.experiment.shadows.map(({ name: model }) => {
+      const by = `${name}/${model}`
+      return { name: by, model, about: { ...about, stage: 'shadow' }, exposed: exposed(by) }
+    })
+    return [served, ...shadows]
+  }
+
+  #question(asking: Asking, { row, ts, tie }: AcceptedEvent, source: Coordinates): Question {
     const { models } = this.#options
+    const { model } = asking
     const reader = this.#reader!()
     const { topic, partition, offset } = source
     const stream = reader.plan.streams.find((one) => one.name === source.stream)
@@ -181,13 +223,14 @@ export class Scorer implements EventFollower {
       request_id: id,
       event_time: formatInstant(ts),
       source: { topic, partition, offset },
+      ...asking.about,
     }
     try {
       const taken = models.take(model, reader.plan)
       const keys = keysOf(taken.plan.score!, row)
       const user = userIn(keys)
       if (user !== undefined) about['user_id'] = user
-      const name = nameOf(placeOf(model, source))
+      const name = nameOf(placeOf(asking.name, source))
       const before = this.#found.get(name)
       if (before !== undefined) this.#found.delete(name)
       const again = before === undefined ? null : askedBefore(about, taken, before)
@@ -232,6 +275,7 @@ export class Scorer implements EventFollower {
     )
     const [given] = await Promise.all([predictions, written])
     const nowMs = clock.now()
+    await this.#expose(items, given, { readMs, nowMs })
     let next = 0
     await this.#append(predictionsTopic, items, nowMs, ({ question }) => {
       if ('refused' in question) {
@@ -242,6 +286,48 @@ export class Scorer implements EventFollower {
       count(prediction.outcome)
       return predictionText(question.asked, prediction, nowMs)
     })
+  }
+
+  /** What the experiments of some items are told, and their records: durable before the predictions are. */
+  async #expose(
+    items: readonly Item[],
+    given: readonly Prediction[],
+    { readMs, nowMs }: { readonly readMs: number; readonly nowMs: number },
+  ): Promise<void> {
+    const { experiments } = this.#options
+    if (experiments === null) return
+    const records = new Map<Item, RecordInput>()
+    let next = 0
+    for (const item of items) {
+      const { exposed, question, headers } = item
+      if ('refused' in question) continue
+      const prediction = given[next++]!
+      if (exposed === null) continue
+      const { assigned, isShadow, isNoted } = exposed
+      if (!isShadow) {
+        experiments.told(assigned, { failed: prediction.outcome === 'failed', latencyMs: nowMs - readMs })
+      }
+      if (isNoted) continue
+      const about = { experiment: assigned.experiment.name, unit: assigned.unit, arm: assigned.arm!, shadow: isShadow }
+      const exposure = exposureOf({ ...about, model: question.asked.taken.name }, prediction, nowMs)
+      records.set(item, { ...exposureRecord(assigned.unit, exposure, nowMs), headers })
+    }
+    await this.#appendRecords(experimentDataTopic, records)
+  }
+
+  async #appendRecords(topic: string, made: ReadonlyMap<Item, RecordInput>): Promise<void> {
+    if (made.size === 0) return
+    const { log } = this.#options
+    const partitions = countOf(log, topic)
+    const lists = Map.groupBy(made, ([{ source }]) => source.partition % partitions)
+    const appends = [...lists].map(([partition, list]) =>
+      log.append(
+        topic,
+        partition,
+        list.map(([, record]) => record),
+      ),
+    )
+    await Promise.all(appends)
   }
 
   /** One append per partition, of what `textOf` makes of each item in turn; resolves when all of it is durable. */
@@ -312,19 +398,29 @@ function distinct(sources: readonly Coordinates[]): { topic: string; partition: 
   return [...places.values()]
 }
 
+const nothing: Asking['about'] = {}
+
+/** 0: there is no such topic, as there is none of experiments where there are no experiments. */
 function countOf(log: Log, topic: string): number {
-  return log.topics().find((one) => one.topic === topic)!.partitions
+  return log.topics().find((one) => one.topic === topic)?.partitions ?? 0
 }
 
-/** The scorer of the models that score events, and its topics; null: there are none. */
+/** The scorer of the models and experiments that score events, and its topics; null: there are none. */
 export async function openScorer(
-  models: readonly Model[],
+  {
+    models = [],
+    experiments = [],
+  }: { readonly models?: readonly Model[]; readonly experiments?: readonly Experiment[] },
   { partitions, ...options }: Omit<ScorerOptions, 'scores'> & { readonly partitions: number },
 ): Promise<Scorer | null> {
-  const scores = new Map(models.flatMap(({ name, score }) => (score === null ? [] : [[name, score.on.name] as const])))
+  const scores = new Map(
+    [...models, ...experiments].flatMap(({ name, score }) => (score === null ? [] : [[name, score.on.name] as const])),
+  )
   if (scores.size === 0) return null
   const { log } = options
-  const missing = topics.filter((topic) => log.topics().every((one) => one.topic !== topic))
+  const missing = [modelInputTopic, predictionsTopic].filter((topic) =>
+    log.topics().every((one) => one.topic !== topic),
+  )
   for (const topic of missing) await log.createTopic(topic, { partitions })
   return new Scorer({ scores, ...options })
 }
