@@ -17,8 +17,8 @@ export type Entrant = {
   readonly side: 'ours' | 'peer'
   /** Where its values can be seen: to be compared, and to tell how fresh they are. */
   readonly values: 'served' | 'published' | null
-  /** Whether it is also measured at a steady load, and killed. */
-  readonly live: boolean
+  /** How it is measured at a steady load, and killed; null: not at all. */
+  readonly live: Live | null
   /** How long it may take, in seconds; then it is measured by what it has done. */
   readonly seconds: number
   readonly note: string
@@ -26,14 +26,26 @@ export type Entrant = {
   readonly commands: (start: Start) => Promise<readonly (readonly string[])[]>
 }
 
+export type Live = {
+  /** Events a second, besides those that are looked for. */
+  readonly perSecond: number
+  /** Events that lie there before. */
+  readonly before: number
+}
+
 const whole = 300
+
+/** Less than any of these can take. */
+const steady: Live = { perSecond: 2_000, before: 20_000 }
+/** Who touches every window that an event lies in takes little more, and the less the fuller they are. */
+const slow: Live = { perSecond: 50, before: 2_000 }
 
 export const entrants: readonly Entrant[] = [
   {
     what: 'reading alone',
     side: 'ours',
     values: null,
-    live: false,
+    live: null,
     seconds: whole,
     note: 'the reader of millrace, checksums checked, nothing done with the records',
     commands: ({ brokers }) => Promise.resolve([nodeCommand('kafka-read.ts', { brokers, topic })]),
@@ -42,7 +54,7 @@ export const entrants: readonly Entrant[] = [
     what: 'millrace, alone',
     side: 'ours',
     values: 'served',
-    live: true,
+    live: steady,
     seconds: whole,
     note: 'one process that reads the payments and folds them; states are in its folder, and served; nothing is emitted',
     commands: (start) => Promise.resolve([millCommand(start, { emit: false })]),
@@ -51,7 +63,7 @@ export const entrants: readonly Entrant[] = [
     what: 'millrace, alone, emitting',
     side: 'ours',
     values: 'served',
-    live: false,
+    live: null,
     seconds: whole,
     note: 'the same; the values after each event go to a topic per view too, two records an event',
     commands: (start) => Promise.resolve([millCommand(start, { emit: true })]),
@@ -60,21 +72,30 @@ export const entrants: readonly Entrant[] = [
     what: 'millrace, cluster of 1',
     side: 'ours',
     values: 'served',
-    live: true,
+    live: steady,
     seconds: whole,
     note: 'exactly once over the log: accepted events to processed-events of both entities, states to feature-state; served; nothing is emitted',
     commands: (start) => Promise.resolve([millCommand(start, { emit: false, cluster: { partitions } })]),
   },
   {
+    what: 'millrace, cluster of 1, emitting',
+    side: 'ours',
+    values: 'served',
+    live: steady,
+    seconds: whole,
+    note: 'the same; the values after each event go to a topic per view too, two records an event',
+    commands: (start) => Promise.resolve([millCommand(start, { emit: true, cluster: { partitions } })]),
+  },
+  {
     what: 'millrace, cluster of 2',
     side: 'ours',
     values: 'served',
-    live: false,
+    live: steady,
     seconds: whole,
-    note: 'the same, with half of the partitions each',
+    note: 'as the cluster of 1, with half of the partitions each',
     commands: (start) =>
       Promise.resolve(
-        [evens, odds].map((share, index) => {
+        shares.map((share, index) => {
           const folder = join(start.folder, String(index))
           const cluster = { partitions, ingest: share, compute: share }
           return millCommand({ ...start, folder }, { emit: false, cluster })
@@ -85,7 +106,7 @@ export const entrants: readonly Entrant[] = [
     what: 'Kafka Streams, Processor API',
     side: 'peer',
     values: 'published',
-    live: true,
+    live: steady,
     seconds: whole,
     note: 'the same algorithm, one thread; the values after each event go to a topic per view, two records an event',
     commands: (start) => peerCommand(start, { topology: 'exact', threads: 1 }),
@@ -94,7 +115,7 @@ export const entrants: readonly Entrant[] = [
     what: 'Kafka Streams, Processor API, 2 threads',
     side: 'peer',
     values: 'published',
-    live: false,
+    live: null,
     seconds: whole,
     note: 'the same with two threads in one process',
     commands: (start) => peerCommand(start, { topology: 'exact', threads: 2 }),
@@ -103,15 +124,18 @@ export const entrants: readonly Entrant[] = [
     what: 'Kafka Streams, sliding windows',
     side: 'peer',
     values: null,
-    live: false,
-    seconds: 60,
-    note: 'its DSL, one thread; what is not done in a minute is left out: windows are emptier in the events before that',
+    live: slow,
+    seconds: 45,
+    note: 'its DSL, one thread; what is not done in 45 s is left out: windows are emptier in the events before that',
     commands: (start) => peerCommand(start, { topology: 'sliding', threads: 1 }),
   },
 ]
 
-const evens = [0, 2]
-const odds = [1, 3]
+/** Partitions of each process of a cluster of two. */
+export const shares: readonly (readonly number[])[] = [
+  [0, 2],
+  [1, 3],
+]
 
 function nodeCommand(script: string, order: object): string[] {
   const file = join(import.meta.dirname, 'workloads', script)

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../src/log/log.ts'
-import { customers, results, send } from './kafka-place.ts'
+import { partitionFor } from '../src/base/murmur2.ts'
+import { encodeKey } from '../src/schema/key-codec.ts'
+import { shares } from './kafka-entrants.ts'
+import { customers, partitions, results, send } from './kafka-place.ts'
 import { readVectors } from './kafka-values.ts'
 
-/** Events a second besides those that are looked for: the same for all, and less than all can take. */
-export const livePerSecond = 2_000
 const everyMs = 20
 
 /** Sends payments of now at a steady pace until it is stopped. */
@@ -14,12 +15,12 @@ export class LiveLoad {
   #failure: unknown = null
   readonly #timer: NodeJS.Timeout
 
-  constructor(log: Log) {
+  constructor(log: Log, perSecond: number) {
     this.#log = log
     const startedAt = performance.now()
     // A timer that comes late is made up for.
     this.#timer = setInterval(() => {
-      const due = Math.floor(((performance.now() - startedAt) / 1_000) * livePerSecond) - this.#made
+      const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond) - this.#made
       if (due > 0) this.#send(Array.from({ length: due }, () => paymentText(Math.floor(Math.random() * customers))))
     }, everyMs)
   }
@@ -85,24 +86,44 @@ function paymentText(customerId: number): string {
 /** Looks for probes until it is aborted. */
 export type Watch = (probes: Probes, signal: AbortSignal) => Promise<void>
 
-/** In the vectors that millrace serves over HTTP: all that are missing, again and again. */
-export function watchVectors(portOf: () => number | undefined): Watch {
+/**
+ * In the vectors that millrace serves over HTTP: all that are missing, again and again, where the process of a customer
+ * is. Of a cluster of two, each has its partitions.
+ */
+export function watchVectors(portsOf: () => readonly number[], processes: number): Watch {
   return async (probes, signal) => {
-    while (!signal.aborted) {
-      const [port, wanted] = [portOf(), probes.outstanding.slice(0, 100)]
-      if (port === undefined || wanted.length === 0) {
-        await sleep(1)
-        continue
-      }
-      const entities = wanted.map((customerId) => ({ customerId }))
-      // While the server is down nothing can be seen.
-      const answer = await readVectors(port, { service: 'customers', entities }).catch(() => null)
-      for (const [index, id] of wanted.entries()) {
-        if (((answer?.rows[index]?.values[0] as number | undefined) ?? 0) > 0) probes.seen(id)
-      }
-      if (answer === null) await sleep(5)
-    }
+    const ofProcess = (process: number): Promise<void> => watchProcess({ portsOf, process, processes }, probes, signal)
+    await Promise.all(Array.from({ length: processes }, (_, process) => ofProcess(process)))
   }
+}
+
+type Watched = { readonly portsOf: () => readonly number[]; readonly process: number; readonly processes: number }
+
+async function watchProcess(
+  { portsOf, process, processes }: Watched,
+  probes: Probes,
+  signal: AbortSignal,
+): Promise<void> {
+  const isIts = (id: number): boolean => processes === 1 || shares[process]!.includes(processedPartitionOf(id))
+  while (!signal.aborted) {
+    const [port, wanted] = [portsOf()[process], probes.outstanding.filter(isIts).slice(0, 100)]
+    if (port === undefined || wanted.length === 0) {
+      await sleep(1)
+      continue
+    }
+    const entities = wanted.map((customerId) => ({ customerId }))
+    // While the server is down nothing can be seen.
+    const answer = await readVectors(port, { service: 'customers', entities }).catch(() => null)
+    for (const [index, id] of wanted.entries()) {
+      if (((answer?.rows[index]?.values[0] as number | undefined) ?? 0) > 0) probes.seen(id)
+    }
+    if (answer === null) await sleep(5)
+  }
+}
+
+/** Of `processed-events.customer`. */
+function processedPartitionOf(customerId: number): number {
+  return partitionFor(encodeKey(['int'], [customerId]), partitions)
 }
 
 /** In the topic of results, as whoever reads what is committed sees them. */
