@@ -38,7 +38,7 @@ const whole = 300
 /** Less than any of these can take. */
 const steady: Live = { perSecond: 2_000, before: 20_000 }
 /** Who touches every window that an event lies in takes little more, and the less the fuller they are. */
-const slow: Live = { perSecond: 50, before: 2_000 }
+const slow: Live = { perSecond: 50, before: 500 }
 
 export const entrants: readonly Entrant[] = [
   {

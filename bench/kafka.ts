@@ -181,7 +181,7 @@ async function measureLive(
   let load: LiveLoad | null = null
   try {
     await contender.begins()
-    await contender.reaches(await place.records(log), 180_000)
+    await contender.reaches(await place.records(log), 90_000)
     load = new LiveLoad(log, live.perSecond)
     const probes = new Probes(log)
     const watch = entrant.values === 'served' ? watchVectors(() => contender.ports, commands.length) : watchResults(log)
@@ -196,7 +196,7 @@ async function measureLive(
     const killedAt = performance.now()
     probes.send()
     contender = new Contender(commands, place.pid)
-    await probes.allSeen(180_000)
+    await probes.allSeen(90_000)
     const recoveryMs = performance.now() - killedAt
     load.stop()
     stop.abort()
@@ -231,7 +231,7 @@ function liveRows(
       value: recoveryMs,
       unit: 'ms to be back',
       side,
-      note: 'kill -9 of all its processes, started again at once, until an event sent at the kill is seen, three minutes at most; its folder is still there',
+      note: 'kill -9 of all its processes, started again at once, until an event sent at the kill is seen, a minute and a half at most; its folder is still there',
     },
   ]
 }
