@@ -194,12 +194,20 @@ export class WasmModule {
     return { get: [0x23, number], set: (value) => [value, 0x24, number] }
   }
 
-  /** With memory for so many bytes, which are zero, and one of the functions to be called. */
-  instantiate(bytes: number, run: WasmFunction): { readonly memory: ArrayBuffer; readonly run: unknown } {
+  /**
+   * With memory for so many bytes, which are zero, and one of the functions to be called; null where there is no room
+   * for it: each takes 10 GB of addresses, though few of memory.
+   */
+  instantiate(bytes: number, run: WasmFunction): { readonly memory: ArrayBuffer; readonly run: unknown } | null {
     assert(engine !== undefined, 'whoever makes a module asked whether it can run')
     const module = new engine.Module(this.#encode(Math.ceil(bytes / 65_536), run))
-    const { memory, run: made } = new engine.Instance(module).exports
-    return { memory: memory.buffer, run: made }
+    try {
+      const { memory, run: made } = new engine.Instance(module).exports
+      return { memory: memory.buffer, run: made }
+    } catch (error) {
+      if (error instanceof RangeError) return null
+      throw error
+    }
   }
 
   #encode(pages: number, run: WasmFunction): Uint8Array<ArrayBuffer> {

@@ -7,7 +7,7 @@ function assembled(body: Parameters<WasmModule['define']>[1]) {
   const module = new WasmModule()
   const own = module.declare(1)
   module.define(own, body)
-  const { memory, run } = module.instantiate(65_536, own)
+  const { memory, run } = module.instantiate(65_536, own)!
   return { memory: new Uint8Array(memory), run: run as (value: number) => number }
 }
 

@@ -17,40 +17,38 @@ import { scanInstant } from './scan-instant.ts'
  * left to the decoder: escapes in what it reads, members that come twice, exponents, more than fifteen digits.
  */
 export class Projector {
-  readonly #text: EventText
-  readonly #values: FieldValues
+  readonly #tree: PathTree
+  readonly #fields: readonly Field[]
   readonly #kinds: readonly FieldKind[]
-  readonly #run: (length: number) => number
   readonly #instants: readonly Instant[]
+  /** Made for the first event: most plans are only looked at. Null: there is no room for it. */
+  #compiled: Compiled | null | undefined
   /** The event that it left last. */
   #left: Uint8Array | null = null
   /** How many events it took, and how many it left to the decoder. */
   readonly counts = { projected: 0, left: 0 }
 
-  private constructor(fields: readonly Field[], { text, values, run }: Compiled) {
+  private constructor(tree: PathTree, fields: readonly Field[]) {
+    this.#tree = tree
+    this.#fields = fields
     this.#kinds = fields.map(({ kind }) => kind)
-    this.#text = text
-    this.#values = values
-    this.#run = run
     this.#instants = fields.flatMap(({ kind, unit }, index) => (kind === 'timestamp' ? [{ index, unit }] : []))
   }
 
   /** Null where there is no WebAssembly, and for fields that it cannot read. */
   static of(fields: Fields): Projector | null {
     const tree = makePathTree(fields)
-    if (tree === null || !hasWasm) return null
-    const own = Object.values(fields)
-    return new Projector(own, compile(tree, own))
+    return tree === null || !hasWasm ? null : new Projector(tree, Object.values(fields))
   }
 
   /** The values of the event that was projected last, where they stand in `text`. */
   get values(): FieldValues {
-    return this.#values
+    return this.#compiled!.values
   }
 
   /** The event that was projected last. */
   get text(): EventText {
-    return this.#text
+    return this.#compiled!.text
   }
 
   /** False: it is the decoder's. */
@@ -68,9 +66,10 @@ export class Projector {
 
   /** A value of the event that was projected last. */
   value(index: number): RowValue {
-    const { numbers, starts, ends } = this.#values
+    const { text, values } = this.#compiled!
+    const { numbers, starts, ends } = values
     const kind = this.#kinds[index]
-    if (kind === 'string') return starts[index]! < 0 ? null : this.#text.slice(starts[index]!, ends[index]!)
+    if (kind === 'string') return starts[index]! < 0 ? null : text.slice(starts[index]!, ends[index]!)
     const number = numbers[index]!
     if (number !== number) return null
     return kind === 'boolean' ? number === 1 : number
@@ -83,10 +82,11 @@ export class Projector {
   }
 
   #scan(raw: Uint8Array): boolean {
-    if (raw.length > eventBytesMax) return false
-    const text = this.#text
+    if (this.#compiled === undefined) this.#compiled = compile(this.#tree, this.#fields)
+    if (this.#compiled === null || raw.length > eventBytesMax) return false
+    const { text, run } = this.#compiled
     text.put(raw)
-    const outcome = this.#run(raw.length)
+    const outcome = run(raw.length)
     if (outcome < 0 || (outcome === 1 && !isUtf8(raw))) return false
     text.isAscii = outcome === 0
     for (let index = 0; index < this.#instants.length; index++)
@@ -96,10 +96,11 @@ export class Projector {
 
   /** From what stands in the event to milliseconds. False: it is left to the decoder. */
   #readInstant({ index, unit }: Instant): boolean {
-    const { numbers, starts, ends } = this.#values
+    const { text, values } = this.#compiled!
+    const { numbers, starts, ends } = values
     const start = starts[index]!
     if (start >= 0) {
-      if (scanInstant(this.#text.bytes, start, found) !== ends[index]!) return false
+      if (scanInstant(text.bytes, start, found) !== ends[index]!) return false
       numbers[index] = found[0]!
       return true
     }
@@ -123,11 +124,13 @@ type Compiled = {
   readonly run: (length: number) => number
 }
 
-function compile(tree: PathTree, fields: readonly Field[]): Compiled {
+function compile(tree: PathTree, fields: readonly Field[]): Compiled | null {
   const names = namesOf(tree)
   const { places, size } = layOut(fields.length, names)
   const module = new WasmModule()
-  const { memory, run } = module.instantiate(size, addProjector(module, { tree, fields }, places))
+  const made = module.instantiate(size, addProjector(module, { tree, fields }, places))
+  if (made === null) return null
+  const { memory, run } = made
   new Float64Array(memory, places.powers, powersOfTen.length).set(powersOfTen)
   for (const [number, name] of names.entries()) new Uint8Array(memory).set(name, places.names[number])
   const values = {
