@@ -30,6 +30,8 @@ export function makeHttpService(
     const unlogged = mill.experiments?.fault ?? null
     stopped.push(...(mill.actions?.faults ?? []))
     if (unlogged !== null) stopped.push(`experiments are not recorded any more: ${unlogged.message}`)
+    const unlisted = mill.predictionLog?.fault ?? null
+    if (unlisted !== null) stopped.push(`predictions are not logged any more: ${unlisted.message}`)
     return fault === null ? stopped : [fault.message, ...stopped]
   }
   return {

@@ -26,6 +26,7 @@ import type { EngineCounts, EngineObserver } from '../stream/engine-types.ts'
 import { Actions } from './actions/actions.ts'
 import { AnswerCounts } from './answers/answer-counts.ts'
 import { Answering } from './answers/answering.ts'
+import { PredictionLog } from './answers/prediction-log.ts'
 import { openScorer, type Scorer } from './answers/scorer.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { type Ingested, Ingestion } from './ingestion.ts'
@@ -75,6 +76,11 @@ export type MillOptions = {
    * may act.
    */
   readonly act?: boolean
+  /**
+   * Also put predictions that HTTP and the library ask for on `model-input` and `predictions`, behind their answers: for
+   * reports, labels and whoever reads them. Default: false, for they cost the disk what an event does.
+   */
+  readonly logPredictions?: boolean
   /** Answer the requests that come through the log, on `feature-requests`. Default: false. One process at a time. */
   readonly answerRequests?: boolean
   /** How registries of Avro schemas are asked. Default: with the credentials of the environment, for 2 minutes. */
@@ -95,7 +101,11 @@ export type GetOptions<S extends Stream = Stream> = {
   readonly with?: { readonly stream: S; readonly event: S extends Stream<string, infer F> ? EventInput<F> : never }
 }
 
-export type PredictOptions<S extends Stream = Stream> = GetOptions<S> & Pick<PredictionRequest, 'deadlineMs'>
+export type PredictOptions<S extends Stream = Stream> = GetOptions<S> &
+  Pick<PredictionRequest, 'deadlineMs'> & {
+    /** What a label will name it by, where predictions are logged. */
+    readonly id?: string
+  }
 
 /** A prediction with what it was made of. */
 export type PredictionOf<M extends Model> = Omit<Predictions, 'predictions' | 'asOf'> & { readonly asOf: number } & (
@@ -149,6 +159,9 @@ export async function openMill(
         partitions,
       })
       checkOutcomes(watchedModels, plan)
+      const predictionLog =
+        options.logPredictions === true ? await PredictionLog.open({ log, clock, partitions }) : null
+      if (predictionLog !== null) models.directListener = (given) => predictionLog.add(given)
       const labels = new LabelWatch({ models: watchedModels, log, clock, plan: () => served() })
       const answers = new AnswerCounts()
       const scorer = await openScorer(options, {
@@ -187,6 +200,7 @@ export async function openMill(
         experiments,
         ...acting,
         labels,
+        predictionLog,
         ...running,
       }
       const mill = new Mill(parts)
@@ -264,6 +278,7 @@ type Parts = {
   readonly experiments: Experiments | null
   readonly actions: Actions | null
   readonly labels: LabelWatch
+  readonly predictionLog: PredictionLog | null
   readonly opened: Applied | null
 }
 
@@ -286,6 +301,8 @@ export class Mill {
   readonly actions: Actions | null
   /** How good predictions were, of the models that declare an outcome. */
   readonly labels: LabelWatch
+  /** What writes predictions that are asked for directly; null: nothing does. */
+  readonly predictionLog: PredictionLog | null
   readonly #engine: RunningEngine
   readonly #schemas: LogWithSchemas
   readonly #store: OnlineStore
@@ -303,6 +320,7 @@ export class Mill {
     this.#experiments = parts.experiments
     this.actions = parts.actions
     this.labels = parts.labels
+    this.predictionLog = parts.predictionLog
     this.answers = answers
     this.#scorer = scorer
     this.log = log
@@ -399,10 +417,11 @@ export class Mill {
     keys: KeysOf<M>,
     options: PredictOptions<S> = {},
   ): Promise<PredictionOf<M>> {
-    const { deadlineMs } = options
+    const { deadlineMs, id } = options
     const { predictions, ...about } = await this.predictMany({
       ...this.#vectorOptions(options),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      ...(id === undefined ? {} : { ids: [id] }),
       model: model.name,
       entities: [keys as Readonly<Record<string, unknown>>],
     })
@@ -412,7 +431,9 @@ export class Mill {
   /** As `predict`, by name, for entities of one request: one prefix, one version of the model, one run. */
   async predictMany(request: PredictionRequest): Promise<Predictions> {
     const experiments = this.#experiments?.has(request.model) === true ? this.#experiments : null
-    return await (experiments ?? this.#models).predict(request, this.reader)
+    const predictions = await (experiments ?? this.#models).predict(request, this.reader)
+    await this.predictionLog?.room()
+    return predictions
   }
 
   /**
@@ -518,6 +539,7 @@ export class Mill {
       await this.#engine.close()
       await this.actions?.close()
     } finally {
+      await this.predictionLog?.close()
       await this.labels.close()
       await this.#scorer?.close()
       await this.#experiments?.close()

@@ -7,6 +7,7 @@ import { compileModels, type ModelPlan } from '../plan/model-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { EntityKeys } from '../serve/entity-key.ts'
 import type { VectorOptions, VectorReader } from '../serve/vector-reader.ts'
+import type { DirectPredictions } from './answers/prediction-log.ts'
 import type { LoadedModel, ModelName } from './loaded-model.ts'
 import { openDeclaredModel } from './open-model.ts'
 import { PredictionCounts, type VersionCounts } from './prediction-counts.ts'
@@ -19,7 +20,12 @@ export type PredictionOptions = VectorOptions & {
   readonly deadlineMs?: number
 }
 
-export type PredictionRequest = PredictionOptions & { readonly model: string; readonly entities: readonly EntityKeys[] }
+export type PredictionRequest = PredictionOptions & {
+  readonly model: string
+  readonly entities: readonly EntityKeys[]
+  /** What labels will name the predictions by, one for each entity, where predictions are logged. */
+  readonly ids?: readonly string[]
+}
 
 /** Predictions of one model for some entities, all of one prefix and one version. */
 export type Predictions = {
@@ -77,6 +83,8 @@ export class Models {
   readonly counts = new PredictionCounts()
   /** Told of what shadows give. */
   shadowListener: (given: ShadowPredictions) => void = () => undefined
+  /** Told of what was served to whoever asked directly. */
+  directListener: (given: DirectPredictions) => void = () => undefined
   #plan: Plan
 
   private constructor(own: ReadonlyMap<string, LoadedModel>, { registered, plan, clock }: ModelsOptions) {
@@ -122,6 +130,7 @@ export class Models {
   async predict(request: PredictionRequest, reader: VectorReader): Promise<Predictions> {
     const startedAt = this.#clock.elapsed()
     const deadlineMs = checkDeadline(request.deadlineMs)
+    checkIds(request)
     // Whatever goes live from here on, this answer is all of this version.
     const loaded = this.#answering(request.model)
     const { outcomes } = this.counts.of(loaded.name, 'live')
@@ -143,6 +152,16 @@ export class Models {
       throw new MillraceError('PREDICTION_LATE', { model: request.model, deadlineMs })
     }
     for (const { outcome } of predictions) outcomes[outcome] += 1
+    const { entities: asked, ids } = request
+    this.directListener({
+      name: loaded.name,
+      plan,
+      planHash: reader.plan.hash,
+      entities: asked,
+      ids,
+      read,
+      predictions,
+    })
     for (const shadow of shadows) void this.#runShadow(shadow, request.entities, predictions)
     return {
       model: loaded.name,
@@ -302,6 +321,19 @@ async function inTime(
   if (predictions !== null && clock.elapsed() - startedAt <= deadlineMs) return predictions
   const detail = `there was nothing within ${deadlineMs} ms`
   return Array.from({ length: size }, () => ({ outcome: 'failed', reason: 'LATE', detail, inputs: {} }))
+}
+
+const idCharsMax = 256
+
+function checkIds({ ids, entities }: PredictionRequest): void {
+  if (ids === undefined) return
+  const isFine = ids.length === entities.length && ids.every((id) => id.length > 0 && id.length <= idCharsMax)
+  if (isFine) return
+  const detail = `there are ${ids.length} ids for ${entities.length} entities, or one is empty or too long`
+  throw new MillraceError('REQUEST_MALFORMED', {
+    detail,
+    allowed: `Give each entity one of 1 to ${idCharsMax} characters.`,
+  })
 }
 
 function checkDeadline(deadlineMs: number = deadlineMsDefault): number {

@@ -15,6 +15,7 @@ export type RunOptions = {
   port: string
   partitions?: string
   answerRequests?: true
+  logPredictions?: true
 } & KafkaCliOptions
 
 /** What `dev` and `start` take alike. */
@@ -25,6 +26,7 @@ export function addRunOptions(command: Command): Command {
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7070')
     .option('--partitions <count>', 'of topics that do not exist yet; a topic keeps its number (default: 4)')
     .option('--answer-requests', 'answer the requests that come through the log, on feature-requests')
+  command.option('--log-predictions', 'put predictions that are asked for by HTTP on model-input and predictions too')
   return addKafkaOptions(command, { creates: true })
 }
 
@@ -33,6 +35,7 @@ type Opening = {
   readonly partitions: number
   readonly log?: LogPlace
   readonly answerRequests: boolean
+  readonly logPredictions: boolean
   readonly observer: NonNullable<MillOptions['observer']>
 }
 
@@ -66,6 +69,7 @@ export async function runMill(
     folder,
     partitions: asked ?? partitionsDefault,
     answerRequests: options.answerRequests === true,
+    logPredictions: options.logPredictions === true,
     ...(log === undefined ? {} : { log }),
     observer: { ...observeEngine(metrics), takeover },
   })

@@ -166,6 +166,8 @@ export type ReadRequest = {
 
 export type PredictRequest = Omit<ReadRequest, 'target' | 'full'> & {
   readonly model: string
+  /** What labels will name the predictions by, one for each entity. */
+  readonly ids?: readonly string[]
   readonly deadlineMs?: number
 }
 

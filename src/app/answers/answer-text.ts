@@ -22,6 +22,9 @@ export type Asked = {
   readonly text: AskedText
 }
 
+/** What records of a question are made of. */
+type Told = Pick<Asked, 'vector' | 'text'> & { readonly taken: Pick<TakenModel, 'name' | 'plan'> }
+
 /**
  * The JSON of records about a question. Put together from pieces, of which most are the same for both records of a
  * question or for all questions of a model: as objects, they would be a third of what a scored event costs.
@@ -48,7 +51,7 @@ export function askedText({ about, keys, asOf, prefix, plan }: Omit<Asked, 'take
 }
 
 /** What `model-input` says of a question: enough to ask the same again. */
-export function inputText({ taken, vector, text }: Asked): string {
+export function inputText({ taken, vector, text }: Told): string {
   const { inputs } = taken.plan
   const { inputNames } = namesOf(taken.plan)
   let [values, status] = ['', '']
@@ -63,7 +66,7 @@ export function inputText({ taken, vector, text }: Asked): string {
 }
 
 /** What `predictions` says: the names that readers of the field look for first, then ours. */
-export function predictionText({ taken, text }: Asked, prediction: Prediction, nowMs: number): string {
+export function predictionText({ taken, text }: Omit<Told, 'vector'>, prediction: Prediction, nowMs: number): string {
   const { outputs } = taken.plan
   const output = prediction.outcome === 'served' ? prediction.output : null
   const first = output === null ? null : (output['prediction'] ?? output[outputs[0]!.name] ?? null)

@@ -103,8 +103,9 @@ export class Experiments {
     const groups = [...Map.groupBy(assigned.keys(), (row) => assigned[row]!.model)]
     const asked = groups.map(async ([model, rows]) => {
       const entities = rows.map((row) => request.entities[row]!)
+      const ids = request.ids === undefined ? {} : { ids: rows.map((row) => request.ids![row]!) }
       try {
-        return await models.predict({ ...about, model, entities }, reader)
+        return await models.predict({ ...about, model, entities, ...ids }, reader)
       } catch (error) {
         for (const row of rows) this.told(assigned[row]!, { failed: true, latencyMs: clock.elapsed() - startedAt })
         throw error

@@ -35,7 +35,7 @@ export function parseReadRequest(body: Uint8Array, limits: ReadLimits): ReadRequ
 /** The body of `POST /v1/predict`, as `parseReadRequest`. */
 export function parsePredictRequest(body: Uint8Array, limits: Pick<ReadLimits, 'entitiesMax'>): PredictRequest {
   const request = parseObject(body, '{"model":"fraud","entities":[{"customerId":1}]}')
-  checkMembers(request, ['model', 'entities', 'asOf', 'with', 'deadlineMs'], 'the request')
+  checkMembers(request, ['model', 'entities', 'ids', 'asOf', 'with', 'deadlineMs'], 'the request')
   const model = own(request, 'model')
   const deadlineMs = own(request, 'deadlineMs')
   if (typeof model !== 'string' || model.length === 0) throw malformed(`"model" is ${came(model)}`, 'Give its name.')
@@ -46,8 +46,15 @@ export function parsePredictRequest(body: Uint8Array, limits: Pick<ReadLimits, '
     model,
     entities: parseEntities(own(request, 'entities'), limits),
     ...parseMoment(request, body),
+    ...parseIds(own(request, 'ids')),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   }
+}
+
+function parseIds(ids: unknown): Pick<PredictRequest, 'ids'> {
+  if (ids === undefined) return {}
+  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return { ids }
+  throw malformed(`"ids" is ${describe(ids)}`, 'Give a list of texts, one for each entity, or leave it out.')
 }
 
 /** What a read is as of, and with. */

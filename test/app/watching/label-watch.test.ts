@@ -4,6 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { reportModel } from '../../../src/app/model-report.ts'
+import { startServer } from '../../../src/app/server.ts'
 import { reportQuality } from '../../../src/app/watching/report-models.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { float, type Mill, millrace, model } from '../../../src/index.ts'
@@ -84,6 +86,55 @@ test('quality follows labels as they come, whichever came first, and is found ag
     await found(again)
     await again.close()
   } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('predictions of HTTP and the library are in the log where that is asked for, by the ids that labels name', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-labels-'))
+  const { score: _, ...asked } = declared
+  const direct = model('fraud', { ...asked, outcome })
+  const mill = await millrace({
+    definitions: [scoring, disputed],
+    models: [direct],
+    folder,
+    partitions: 2,
+    logPredictions: true,
+  })
+  try {
+    await mill.send(
+      payments,
+      [1, 2, 3].map((user) => ({ id: `p${user}`, user, amount: 10 * user, at: atMs })),
+    )
+    await mill.caughtUp()
+    const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
+    const post = async (body: object) =>
+      await fetch(`${server.address}/v1/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'fraud', asOf: atMs + 1, ...body }),
+      })
+    const entities = [{ user: 1 }, { user: 2 }]
+    assert.equal((await post({ entities, ids: ['h1', 'h2'] })).status, 200)
+    assert.equal((await post({ entities, ids: ['h1'] })).status, 400)
+    assert.equal((await post({ entities, ids: [1, 2] })).status, 400)
+    await server.close()
+    const given = await mill.predict(direct, { user: 3 }, { asOf: atMs + 1, id: 'library' })
+    await mill.predict(direct, { user: 9 }, { asOf: atMs + 1 })
+    await mill.send(
+      disputes,
+      ['h1', 'h2', 'library'].map((payment) => ({ payment, fraud: payment !== 'h1', at: atMs + 1_000 })),
+    )
+    const quality = await joinedLabels(mill, 3)
+    assert.deepEqual([quality.labels.joined, quality.labels.positives, quality.auc], [3, 2, 1])
+    const labels = { stream: 'disputes', label: 'fraud', id: 'payment', horizon: '1h' }
+    const [version] = await reportModel({ log: mill.log, plan: mill.plan, model: 'fraud', labels, training: null })
+    assert.deepEqual(version!.watch.outcomes, { served: 3, refused: 1 })
+    assert.equal(version!.watch.vectors, 4)
+    assert.equal(version!.watch.auc, 1)
+    assert.ok(given.outcome === 'served' && version!.watch.scores.bins.at(-1)!.low <= given.output.score)
+  } finally {
+    await mill.close()
     await rm(folder, { recursive: true })
   }
 })
