@@ -7,7 +7,6 @@ import { compileModels, type ModelPlan } from '../plan/model-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { EntityKeys } from '../serve/entity-key.ts'
 import type { VectorOptions, VectorReader } from '../serve/vector-reader.ts'
-import type { DirectPredictions } from './answers/prediction-log.ts'
 import type { LoadedModel, ModelName } from './loaded-model.ts'
 import { openDeclaredModel } from './open-model.ts'
 import { PredictionCounts, type VersionCounts } from './prediction-counts.ts'
@@ -64,6 +63,23 @@ const shadowsUnderWayMax = 4
 /** What a shadow gave beside an answer that was served. */
 export type ShadowPredictions = Omit<Predictions, 'predictions'> & {
   readonly entities: readonly EntityKeys[]
+  readonly predictions: readonly Prediction[]
+}
+
+/** Predictions of one run that were asked for directly, and what they were made of. */
+export type DirectPredictions = {
+  readonly name: ModelName
+  readonly plan: ModelPlan
+  /** Hash of the plan that the vectors were read with. */
+  readonly planHash: string
+  readonly entities: readonly EntityKeys[]
+  /** What labels will name them by; those left out get one that no label names. */
+  readonly ids: readonly string[] | undefined
+  readonly read: {
+    readonly vectors: readonly ReadVector[]
+    readonly asOf: readonly number[]
+    readonly prefix: Predictions['prefix']
+  }
   readonly predictions: readonly Prediction[]
 }
 

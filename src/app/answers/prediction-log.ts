@@ -2,30 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { partitionFor } from '../../base/murmur2.ts'
 import type { Log, RecordInput } from '../../log/log.ts'
-import type { Prediction, ReadVector } from '../../model/predictor.ts'
-import type { ModelPlan } from '../../plan/model-plan.ts'
 import { modelInputTopic, predictionsTopic } from '../../plan/topics.ts'
-import type { EntityKeys } from '../../serve/entity-key.ts'
 import { planDigits } from '../../stream/feature-record.ts'
-import type { ModelName } from '../loaded-model.ts'
-import { type Asked, askedText, inputText, predictionText } from './answer-text.ts'
-
-/** Predictions of one run that were asked for directly, and what they were made of. */
-export type DirectPredictions = {
-  readonly name: ModelName
-  readonly plan: ModelPlan
-  /** Hash of the plan that the vectors were read with. */
-  readonly planHash: string
-  readonly entities: readonly EntityKeys[]
-  /** What labels will name them by; those left out get one that no label names. */
-  readonly ids: readonly string[] | undefined
-  readonly read: {
-    readonly vectors: readonly ReadVector[]
-    readonly asOf: readonly number[]
-    readonly prefix: Asked['prefix']
-  }
-  readonly predictions: readonly Prediction[]
-}
+import type { DirectPredictions } from '../models.ts'
+import { askedText, inputText, predictionText } from './answer-text.ts'
 
 type Waiting = { readonly topic: string; readonly key: Uint8Array; readonly record: RecordInput }
 
