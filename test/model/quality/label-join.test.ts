@@ -114,6 +114,9 @@ test('what is older than the window is gone, and one id that comes again and aga
     assert.ok(join.rows <= 200)
   }
   assert.ok(join.joined().get('1')!.scored.length <= 201)
+  const few = new LabelJoin({ horizonMs, rowsMax: 200, windowMs: 2 * horizonMs })
+  for (const at of [0, 50, 100, 300]) few.predicted(prediction(`p${at}`, at))
+  assert.equal(few.joined().get('1')!.missing, 2, 'also while there is room for more')
   const same = new LabelJoin({ horizonMs, rowsMax: 200, windowMs: null })
   for (let at = 0; at < 1_000; at++) {
     same.predicted(prediction('same', at, at))
