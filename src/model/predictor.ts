@@ -29,8 +29,8 @@ export async function predict(
   vectors: readonly ReadVector[],
   deadlineMs?: number,
 ): Promise<Prediction[]> {
-  const taken = vectors.map((vector) => takeInputs(plan, vector))
-  const values = taken.flatMap(({ refused, row }) => (refused.length === 0 ? row : []))
+  const values: FeatureValue[] = []
+  const taken = vectors.map((vector) => takeInputs(plan, vector, values))
   const size = taken.filter(({ refused }) => refused.length === 0).length
   const results = size === 0 ? [] : await runner.run({ size, width: plan.inputs.length, values }, deadlineMs)
   let next = 0
@@ -47,24 +47,34 @@ export async function predict(
 }
 
 type Taken = {
-  readonly row: readonly FeatureValue[]
   readonly inputs: Readonly<Record<string, FeatureStatus>>
   /** Inputs that the rule has no value for. */
   readonly refused: readonly string[]
 }
 
-function takeInputs(plan: ModelPlan, { values, status }: ReadVector): Taken {
-  const inputs: Record<string, FeatureStatus> = {}
-  const refused: string[] = []
-  const row = plan.inputs.map(({ name, place, default: fallback }) => {
-    const [value, came] = [values[place]!, status[place]!]
-    if (came === 'PRESENT') return value
+/** Of a vector whose inputs are all there. */
+const whole: Taken = { inputs: {}, refused: [] }
+
+/** Appends the inputs of a vector to `rows`, or nothing when one of them has no value. */
+function takeInputs({ inputs: slots, passes }: ModelPlan, vector: ReadVector, rows: FeatureValue[]): Taken {
+  const start = rows.length
+  let inputs: Record<string, FeatureStatus> | null = null
+  let refused: string[] | null = null
+  for (const { name, place, default: fallback } of slots) {
+    const [value, came] = [vector.values[place]!, vector.status[place]!]
+    if (came === 'PRESENT') {
+      rows.push(value)
+      continue
+    }
+    inputs ??= {}
     inputs[name] = came
-    if (plan.passes) return value
-    if (fallback === undefined) refused.push(name)
-    return fallback ?? null
-  })
-  return { row, inputs, refused }
+    if (!passes && fallback === undefined) (refused ??= []).push(name)
+    rows.push(passes ? value : (fallback ?? null))
+  }
+  if (inputs === null) return whole
+  if (refused === null) return { inputs, refused: whole.refused }
+  rows.length = start
+  return { inputs, refused }
 }
 
 type Checked =

@@ -4,7 +4,7 @@ import { VectorBinary } from '../vector-binary.ts'
 import { vectorsType } from '../vector-format.ts'
 import { vectorJson } from '../vector-json.ts'
 import { faultBody, faultOf, statusOf } from './answer-fault.ts'
-import { parseReadRequest, type ReadLimits } from './read-request.ts'
+import { parsePredictRequest, parseReadRequest, type ReadLimits } from './read-request.ts'
 import { type EventLimits, splitEvents } from './split-events.ts'
 
 /** What is said to a request, whoever carries it to the client. */
@@ -24,7 +24,7 @@ export type EventsRequest = {
   readonly requestId: string
 }
 
-/** Answers the two requests that come often: events and reads. They throw and reject where the service does. */
+/** Answers the requests that come often: events, reads and predictions. They throw and reject where the service does. */
 export class Answers {
   readonly #service: HttpService
   readonly #limits: ReadLimits & EventLimits
@@ -42,6 +42,10 @@ export class Answers {
       return { status: 200, type: vectorsType, body: this.#binary.write(rows) }
     }
     return { status: 200, type: jsonType, body: vectorJson(rows) }
+  }
+
+  async predictions(body: Uint8Array): Promise<Answer> {
+    return answerOf(200, await this.#service.predict(parsePredictRequest(body, this.#limits)))
   }
 
   async events({ stream, body, framing, requestId }: EventsRequest): Promise<Answer> {

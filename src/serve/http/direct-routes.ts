@@ -4,7 +4,7 @@ import { type Answer, type Answers, jsonType, retryAfterSeconds } from './answer
 
 /** A request whose head is plain enough to be answered here, with what of it matters. */
 type Direct = {
-  readonly route: 'POST /v1/features' | 'POST /v1/events/:stream'
+  readonly route: 'POST /v1/features' | 'POST /v1/predict' | 'POST /v1/events/:stream'
   readonly stream: string
   readonly framing: 'json' | 'ndjson'
   readonly size: number
@@ -28,7 +28,7 @@ const eventsPath = '/v1/events/'
 const streamPattern = /^[A-Za-z_]\w{0,127}$/
 
 /**
- * Answers the two requests that come often before the framework sees them, which costs as much as all the rest of such
+ * Answers the requests that come often before the framework sees them, which costs as much as all the rest of such
  * a request. Only where their head is plain: everything else about them (other types, no length, too large, not ready)
  * goes the framework's way, whose answers these are byte for byte.
  */
@@ -44,7 +44,7 @@ export function addDirectRoutes(server: Server, options: DirectOptions): void {
 
 function directOf({ method, url = '', headers }: IncomingMessage, limits: DirectOptions['limits']): Direct | null {
   if (method !== 'POST') return null
-  const isRead = url === '/v1/features'
+  const isRead = url === '/v1/features' || url === '/v1/predict'
   const stream = isRead ? '' : url.slice(eventsPath.length)
   if (!isRead && !(url.startsWith(eventsPath) && streamPattern.test(stream))) return null
   const framing = framingOf(headers['content-type'])
@@ -53,7 +53,8 @@ function directOf({ method, url = '', headers }: IncomingMessage, limits: Direct
   const bodyBytesMax = isRead ? limits.readBytesMax : limits.bodyBytesMax
   const size = length === undefined ? Number.NaN : Number(length)
   if (!(size <= bodyBytesMax) || headers['content-encoding'] !== undefined) return null
-  return { route: isRead ? 'POST /v1/features' : 'POST /v1/events/:stream', stream, framing, size, bodyBytesMax }
+  const route = isRead ? (`POST ${url}` as const) : 'POST /v1/events/:stream'
+  return { route, stream, framing, size, bodyBytesMax }
 }
 
 function framingOf(type: string | undefined): 'json' | 'ndjson' | null {
@@ -94,6 +95,10 @@ class DirectRequest {
     const fail = (error: unknown): void => this.#send(this.#faultAnswer(error))
     if (route === 'POST /v1/events/:stream') {
       answers.events({ stream, body, framing, requestId: this.#requestId }).then((answer) => this.#send(answer), fail)
+      return
+    }
+    if (route === 'POST /v1/predict') {
+      answers.predictions(body).then((answer) => this.#send(answer), fail)
       return
     }
     let answer: Answer

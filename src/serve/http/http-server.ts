@@ -10,7 +10,7 @@ import { parseApplyRequest } from './apply-request.ts'
 import { addDirectRoutes } from './direct-routes.ts'
 import { type HttpLimits, limitsDefault } from './http-limits.ts'
 import { addModelRoutes } from './model-routes.ts'
-import { parseForgetRequest, parsePredictRequest } from './read-request.ts'
+import { parseForgetRequest } from './read-request.ts'
 import { parseFixRequest, parseReplayRequest } from './replay-request.ts'
 import { answer, rawBody, readiness, type RouteParts, send } from './route.ts'
 
@@ -135,7 +135,7 @@ export function makeHttpServer(service: HttpService, options: HttpServerOptions 
   keepRawBodies(server)
   addIngestion(server, { answers, checkReady })
   addReads(server, { answers, limits, checkReady })
-  addPredictions(server, { service, limits, checkReady })
+  addPredictions(server, { answers, limits, checkReady })
   addForgetting(server, { service, limits, checkReady })
   addRegistry(server, { service, limits, checkReady })
   addModelRoutes(server, { service, limits, checkReady })
@@ -192,11 +192,14 @@ function addReads(
   })
 }
 
-function addPredictions(server: FastifyInstance, { service, limits, checkReady }: RouteParts): void {
+function addPredictions(
+  server: FastifyInstance,
+  { answers, limits, checkReady }: AnswerParts & Pick<RouteParts, 'limits'>,
+): void {
   const settings = { onRequest: readiness(checkReady), bodyLimit: limits.readBytesMax }
   server.post('/v1/predict', settings, async (request, reply) => {
     const { body } = rawBody(request, ['application/json'])
-    return answer(reply, 200, await service.predict(parsePredictRequest(body, limits)))
+    return send(reply, await answers.predictions(body))
   })
 }
 

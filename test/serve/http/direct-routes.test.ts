@@ -89,6 +89,8 @@ async function compare(request: Request): Promise<boolean> {
 
 const read = '{"service":"fraud_v1","entities":[{"customerId":1},{"customerId":2}]}'
 const features = '/v1/features'
+const predict = '/v1/predict'
+const asked = '{"model":"fraud","entities":[{"customerId":1}]}'
 const events = '/v1/events/payments'
 const fault = new MillraceError('KEY_MALFORMED', { name: 'c', entity: 'customer', came: 'missing', allowed: 'an int' })
 const ndjson = 'application/x-ndjson'
@@ -114,6 +116,10 @@ const past: readonly [name: string, request: Request][] = [
   ['a fault outside', { url: features, body: read, failure: new MillraceError('ENGINE_STOPPED', { detail: 'd' }) }],
   ['a fault of our own', { url: features, body: read, failure: new Error('secret') }],
   ['a request id that is not taken', { url: features, body: read, headers: { 'x-request-id': 'a b' } }],
+  ['a prediction', { url: predict, body: asked }],
+  ['a malformed prediction', { url: predict, body: '{"model":7}' }],
+  ['a fault of a prediction', { url: predict, body: asked, failure: fault }],
+  ['a prediction that breaks', { url: predict, body: asked, failure: new Error('secret') }],
   ['one event', { url: events, body: '{"amount":1,"note":"ü"}' }],
   ['events of an array', { url: events, body: '[{"amount":1},{"amount":2}]' }],
   ['events in lines', { url: events, body: '{"amount":1}\n{"amount":2}\n', headers: { 'content-type': ndjson } }],
@@ -128,6 +134,7 @@ const notPast: readonly [name: string, request: Request][] = [
   ['a query', { url: '/v1/features?x=1', body: read }],
   ['an encoded stream', { url: '/v1/events/pay%6dents', body: '{"amount":1}' }],
   ['a strange stream', { url: '/v1/events/a%2Fb', body: '{"amount":1}' }],
+  ['predictions in lines', { url: predict, body: asked, headers: { 'content-type': ndjson } }],
   ['another type', { url: features, body: read, headers: { 'content-type': 'text/plain' } }],
   ['events in lines for a read', { url: features, body: read, headers: { 'content-type': ndjson } }],
   ['a compressed body', { url: events, body: 'x', headers: { 'content-encoding': 'gzip' } }],
