@@ -41,7 +41,7 @@ export async function measureStream(context: BenchContext): Promise<BenchRow[]> 
       },
       { what: `predictions too many, ${name}`, value: sum(measured.map(({ extra }) => extra)), unit: 'records' },
     )
-    lines.push({ ...cumulativeChart('', '', measured.at(-1)!.delays).lines[0]!, name })
+    lines.push({ ...cumulativeChart('', '', percentiles(measured.at(-1)!.delays)).lines[0]!, name })
     context.log(
       `${name}: p50 ${figure(quantile(measured.at(-1)!.delays, 50))} ms, p99 ${figure(quantile(measured.at(-1)!.delays, 99))} ms`,
     )
@@ -194,6 +194,11 @@ async function sendAll(mill: Mill, from: number, count: number): Promise<void> {
 function quantile(samples: readonly number[], percent: number): number {
   const sorted = samples.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN
+}
+
+/** A picture shows no more of thousands of delays than of two hundred. */
+function percentiles(samples: readonly number[]): number[] {
+  return Array.from({ length: 200 }, (_, index) => quantile(samples, index / 2))
 }
 
 function sum(values: readonly number[]): number {
