@@ -19,6 +19,9 @@ function armOf(user: number): string | null {
   return assign({ arms, salt: '', overrides: {} }, String(user))
 }
 
+/** What waits for ever has failed. */
+const limit = { timeout: 120_000 }
+
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-scored-'))
   try {
@@ -60,32 +63,36 @@ async function check(mill: Mill, count: number): Promise<void> {
   )
 }
 
-test('an event has the arm of its subject, a record of it, and the answers of its shadows, which no action acts on', async () => {
-  await withFolder(async (folder) => {
-    const all = action('all', { on: champion, when: (p) => p.price.gte(0), to: topic('all-of-champion') })
-    const candidates = action('shadows', {
-      on: checkout.shadows[0] as typeof champion,
-      when: (p) => p.price.gte(0),
-      to: topic('shadowed'),
+test(
+  'an event has the arm of its subject, a record of it, and the answers of its shadows, which no action acts on',
+  limit,
+  async () => {
+    await withFolder(async (folder) => {
+      const all = action('all', { on: champion, when: (p) => p.price.gte(0), to: topic('all-of-champion') })
+      const candidates = action('shadows', {
+        on: checkout.shadows[0] as typeof champion,
+        when: (p) => p.price.gte(0),
+        to: topic('shadowed'),
+      })
+      const mill = await open(folder, [all, candidates])
+      try {
+        const users = Array.from({ length: 60 }, (_, index) => index)
+        await mill.send(payments, users.map(payment))
+        await mill.caughtUp()
+        await mill.engine.checkpoint()
+        await mill.actions!.caughtUp()
+        await check(mill, 60)
+        const byChampion = users.filter((user) => armOf(user) !== 'treatment').length
+        assert.equal((await valuesOf(mill, 'all-of-champion')).length, byChampion)
+        assert.equal((await valuesOf(mill, 'shadowed')).length, 0)
+      } finally {
+        await mill.close()
+      }
     })
-    const mill = await open(folder, [all, candidates])
-    try {
-      const users = Array.from({ length: 60 }, (_, index) => index)
-      await mill.send(payments, users.map(payment))
-      await mill.caughtUp()
-      await mill.engine.checkpoint()
-      await mill.actions!.caughtUp()
-      await check(mill, 60)
-      const byChampion = users.filter((user) => armOf(user) !== 'treatment').length
-      assert.equal((await valuesOf(mill, 'all-of-champion')).length, byChampion)
-      assert.equal((await valuesOf(mill, 'shadowed')).length, 0)
-    } finally {
-      await mill.close()
-    }
-  })
-})
+  },
+)
 
-test('a process that is killed while it scores leaves each prediction and each record once', async () => {
+test('a process that is killed while it scores leaves each prediction and each record once', limit, async () => {
   await withFolder(async (folder) => {
     for (let life = 0; life < 2; life++) {
       const child = fork(new URL('scored-events-worker.ts', import.meta.url), [folder, String(life * 300), '300'], {
