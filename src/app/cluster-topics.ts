@@ -4,6 +4,7 @@ import type { ClusterDescription, KafkaTopicDescription } from '../log/kafka/des
 import { storedName } from '../log/namespaced-log.ts'
 import type { Plan } from '../plan/plan.ts'
 import { modelRegistryTopic, registryTopic } from '../plan/topics.ts'
+import { processedPartitionsDefault, type WorkTopic, workTopics } from '../stream/cluster/cluster-topics.ts'
 import { plannedTopics } from '../stream/create-topics.ts'
 import { loadKafkaModule, type LogPlace } from './open-log.ts'
 
@@ -35,21 +36,42 @@ export function clusterTopics(
     ...plannedTopics(plan, { existing, partitions }),
     ...[registryTopic, modelRegistryTopic].map((topic) => ({ topic, partitions: 1, retentionMs: null })),
   ]
-  return needed.map(({ topic, partitions: count, retentionMs }) => {
-    const name = namespace === null ? topic : storedName(topic, namespace)
-    const found = cluster.topics.find((one) => one.topic === name) ?? null
-    const planned: KafkaTopicDescription = {
-      topic: name,
-      partitions: count,
-      replication: cluster.replication,
-      underReplicated: 0,
-      leaderless: 0,
-      configs: cluster.newTopic(retentionMs === null ? {} : { retentionMs }),
-      fault: null,
-      operations: [],
-    }
-    return { name, topic, planned, found, differences: found === null ? [] : differencesOf(planned, found) }
-  })
+  const of = (topics: readonly (Omit<WorkTopic, 'compacted'> & { compacted?: boolean })[]): readonly ClusterTopic[] =>
+    topics.map((one) => clusterTopic(one, cluster, namespace))
+  const own = namespace === null ? existing : withoutNamespace(existing, namespace)
+  const work = of(workTopics(plan, { existing: own, partitions, processed: processedPartitionsDefault }))
+  // Made by the first process that shares the work, if there ever is one.
+  return [...of(needed), ...(work.some(({ found }) => found !== null) ? work : [])]
+}
+
+function clusterTopic(
+  { topic, partitions, retentionMs, compacted = false }: Omit<WorkTopic, 'compacted'> & { compacted?: boolean },
+  cluster: ClusterDescription,
+  namespace: LogPlace['namespace'],
+): ClusterTopic {
+  const name = namespace === null ? topic : storedName(topic, namespace)
+  const found = cluster.topics.find((one) => one.topic === name) ?? null
+  const planned: KafkaTopicDescription = {
+    topic: name,
+    partitions,
+    replication: cluster.replication,
+    underReplicated: 0,
+    leaderless: 0,
+    configs: cluster.newTopic({ compacted, ...(retentionMs === null ? {} : { retentionMs }) }),
+    fault: null,
+    operations: [],
+  }
+  return { name, topic, planned, found, differences: found === null ? [] : differencesOf(planned, found) }
+}
+
+/** Own topics by their short names, beside those that belong to nobody. */
+function withoutNamespace<Topic extends { readonly topic: string }>(
+  topics: readonly Topic[],
+  { name }: NonNullable<LogPlace['namespace']>,
+): readonly Topic[] {
+  return topics.map((one) =>
+    one.topic.startsWith(`${name}.`) ? { ...one, topic: one.topic.slice(name.length + 1) } : one,
+  )
 }
 
 /** For people: `4 partitions, 3 copies of which 2 in sync, delete, kept for ever`. */

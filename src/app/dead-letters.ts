@@ -39,7 +39,10 @@ export type LetterFilter = {
   readonly open?: boolean
 }
 
-/** Letters that a filter lets through, in order of partition and offset, from a place on. */
+/**
+ * Letters that a filter lets through, in order of partition and offset, from a place on. What a stopped process wrote
+ * beside its successor is there twice: each letter comes once, where it was written first behind the place.
+ */
 export async function* letters(
   log: Log,
   filter: LetterFilter,
@@ -49,17 +52,30 @@ export async function* letters(
   const handled = await readHandled(log)
   for (let partition = from?.partition ?? 0; partition < partitionsOf(log, topic); partition++) {
     const end = log.end(topic, partition)
+    const written = new LettersWritten()
     let offset = log.start(topic, partition)
     if (partition === from?.partition) offset = Math.max(offset, from.offset)
     while (offset < end) {
       const { records, next } = await log.read(topic, partition, offset, 1024 * 1024)
       for (const record of records) {
         const letter = letterOf(record, { topic, partition, handled })
-        if (record.offset < end && passes(letter, filter)) yield letter
+        if (record.offset < end && written.isFirst(letter) && passes(letter, filter)) yield letter
       }
       offset = next
       await clock.turn()
     }
+  }
+}
+
+/** Whose letters there were: those of one source partition lie in one partition. */
+class LettersWritten {
+  readonly #offsets = new Map<string, Set<number>>()
+
+  isFirst({ stream, topic, partition, offset }: RejectionRecord): boolean {
+    const source = `${stream} ${topic} ${partition}`
+    const offsets = this.#offsets.get(source) ?? new Set()
+    this.#offsets.set(source, offsets)
+    return !offsets.has(offset) && offsets.add(offset).has(offset)
   }
 }
 

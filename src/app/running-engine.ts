@@ -8,7 +8,7 @@ import type { Plan } from '../plan/plan.ts'
 import { openEmbeddedOnlineStore } from '../store/online/embedded/embedded-online-store.ts'
 import type { OnlineStore } from '../store/online/online-store.ts'
 import { ClusterEngine, type ClusterPartition, type Membership } from '../stream/cluster/cluster-engine.ts'
-import { partitionsOf } from '../stream/cluster/cluster-topics.ts'
+import { partitionsOf, processedPartitionsDefault } from '../stream/cluster/cluster-topics.ts'
 import { Engine } from '../stream/engine.ts'
 import type { EngineObserver } from '../stream/engine-types.ts'
 import { VectorReader } from '../serve/vector-reader.ts'
@@ -104,7 +104,7 @@ async function openPart(
 ): Promise<ClusterEngine> {
   const engine = await ClusterEngine.open({
     ...options,
-    processedPartitions: cluster.partitions ?? 8,
+    processedPartitions: cluster.partitions ?? processedPartitionsDefault,
     makeId: () => randomUUID(),
   })
   const { group, ingest, compute, serve } = cluster

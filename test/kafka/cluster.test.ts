@@ -2,7 +2,6 @@
 // a zombie, and the result is what the naive model says of the raw topic: no event lost, none counted twice.
 // Method: real processes; a follower in the test reads the states of all of them.
 import assert from 'node:assert/strict'
-import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,52 +14,10 @@ import type { EngineCounts } from '../../src/stream/engine-types.ts'
 import { makeEvent, payments, views } from '../integration/kill-stream.ts'
 import { assertMatchesLog } from '../oracle/matches-log.ts'
 import { reasonToSkip, useCluster } from './broker.ts'
-import type { WorkerOptions } from './cluster-worker.ts'
+import { Worker } from './workers.ts'
 
 const skip = await reasonToSkip()
 const replication = 1
-
-type Answer = { readonly counts: EngineCounts; readonly owned: number; readonly halted: readonly string[] }
-
-class Worker {
-  readonly #child: ChildProcess
-
-  private constructor(child: ChildProcess) {
-    this.#child = child
-  }
-
-  static async start(options: WorkerOptions): Promise<Worker> {
-    const child = fork(new URL('cluster-worker.ts', import.meta.url), [JSON.stringify(options)], {
-      execArgv: ['--conditions=millrace-source', '--max-old-space-size=256'],
-    })
-    const worker = new Worker(child)
-    await worker.#next()
-    return worker
-  }
-
-  async ask(question: 'caught up' | 'counts'): Promise<Answer> {
-    this.#child.send(question)
-    const { given, fault } = (await this.#next()) as { given?: Answer; fault?: string }
-    assert.equal(fault, undefined)
-    return given!
-  }
-
-  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child.kill(signal)
-  }
-
-  async #next(): Promise<unknown> {
-    return await new Promise((resolve, reject) => {
-      const done = (act: () => void): void => {
-        this.#child.off('message', heard).off('exit', ended)
-        act()
-      }
-      const heard = (message: unknown): void => done(() => resolve(message))
-      const ended = (): void => done(() => reject(new Error('the worker has ended')))
-      this.#child.on('message', heard).on('exit', ended)
-    })
-  }
-}
 
 describe('several processes on a log in Kafka', { skip }, async () => {
   if (skip !== false) return

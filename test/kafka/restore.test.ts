@@ -11,15 +11,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { compile, entity, featureView, kafka, type Mill, millrace, openTableReader, train } from '../../src/index.ts'
 import { boolean, float, int, stream, string, timestamp } from '../../src/index.ts'
-import type { RecordInput } from '../../src/log/log.ts'
+import type { Log, RecordInput } from '../../src/log/log.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { describeCluster } from '../../src/log/kafka/describe-cluster.ts'
 import { simulatePayments } from '../../examples/card-fraud/simulator.ts'
 import { readPartition } from '../oracle/matches-log.ts'
+import { openLog } from '../../src/app/open-log.ts'
+import type { ClusterOptions } from '../../src/index.ts'
+import { makeEvent, payments as source } from '../integration/kill-stream.ts'
+import { assertPerEvent } from '../oracle/matches-feature-events.ts'
+import { emittingViews } from '../stream/emitting.ts'
 import { reasonToSkip, useCluster } from './broker.ts'
 import { connectForeignClient } from './foreign-client.ts'
+import { Worker } from './workers.ts'
 
 const skip = await reasonToSkip()
+const { brokers } = skip === false ? await useCluster() : { brokers: '' }
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 const payments = stream('payments', {
   fields: {
@@ -75,7 +83,6 @@ type Values = ReadonlyMap<string, readonly unknown[]>
 
 describe('what a cluster knows comes back three ways', { skip }, async () => {
   if (skip !== false) return
-  const { brokers } = await useCluster()
   const foreign = await connectForeignClient(brokers)
   const folder = await mkdtemp(join(tmpdir(), 'millrace-restore-'))
   const opened: Mill[] = []
@@ -170,6 +177,57 @@ describe('what a cluster knows comes back three ways', { skip }, async () => {
     }
     while (await areThere()) await sleep(20)
     await check('nothing in it either', 3)
+  })
+})
+
+describe('finished values of a cluster', { skip }, async () => {
+  if (skip !== false) return
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-emitting-'))
+  const workers: Worker[] = []
+  const open = (): Promise<Log> => openLog(folder, kafka(brokers, { namespace: 'emits', replication: 1 }), systemClock)
+  const log = await open()
+  after(async () => {
+    for (const worker of workers) worker.signal('SIGKILL')
+    await log.close()
+    await rm(folder, { recursive: true })
+  })
+
+  test('each is there once, as it was behind its event, over processes that are killed', async () => {
+    // Of one source partition everything is determined.
+    await log.createTopic(source.topic, { partitions: 1 })
+    const parts: readonly ClusterOptions[] = [{ ingest: [0], compute: [0, 1] }, { compute: [2] }]
+    const start = async (index: number): Promise<void> => {
+      const options = { brokers, folder: join(folder, `${index}`), cluster: { partitions: 3, ...parts[index] } }
+      workers[index] = await Worker.start({ ...options, emits: true })
+    }
+    let sent = 0
+    const send = async (count: number): Promise<void> => {
+      const records = Array.from({ length: count }, () => {
+        return { key: null, value: makeEvent(seed, sent++), timestampMs: Date.now() }
+      })
+      await log.append(source.topic, 0, records)
+    }
+    await Promise.all([start(0), start(1)])
+    for (let round = 0; round < 3; round++) {
+      await send(100)
+      // Twice between what it has sent out and its checkpoint; once the other one, at any moment.
+      const killed = round === 2 ? 0 : 1
+      if (killed === 1) await workers[killed]!.ask('die')
+      await send(50)
+      if (killed === 0) workers[killed]!.signal('SIGKILL')
+      await workers[killed]!.ended()
+      await send(50)
+      await start(killed)
+    }
+    await workers[0]!.ask('caught up')
+    await workers[1]!.ask('caught up')
+    // With the topics that the others made.
+    const read = await open()
+    for (const view of [emittingViews.spendingPerEvent, emittingViews.riskPerEvent]) {
+      const { records } = await assertPerEvent({ log: read, view, plan: null })
+      assert.ok(records > 200, `there was something to lose: ${records}`)
+    }
+    await read.close()
   })
 })
 

@@ -82,6 +82,8 @@ describe('a cluster shared with others', { skip }, async () => {
     await mill.close()
     const listed = await cli('alice', 'dlq list')
     assert.match(listed.stdout, /payments/)
+    const replayed = await cli('alice', 'dlq replay', '--all', '--offline')
+    assert.match(replayed.stdout, /payments\/1@1 +payments +refused/, replayed.stderr)
     const read = await cli('alice', 'read', 'dead-letter-queue')
     assert.match(read.stdout, /no event/)
     const args = ['spending', 'payments_1d', 'customerId=7', '--as-of', new Date().toISOString()]

@@ -1,4 +1,4 @@
-import type { TopicOperation } from '../../log/kafka/describe-cluster.ts'
+import type { KafkaTopicDescription, TopicOperation } from '../../log/kafka/describe-cluster.ts'
 import { type ClusterTopic, retentionOf, topicText } from '../cluster-topics.ts'
 import type { Findings } from './finding.ts'
 
@@ -12,7 +12,7 @@ export function checkClusterTopic(
   const findingsBefore = findings.all.length
   if (found === null) {
     const hint =
-      'Run `millrace apply --kafka` once more: it creates what is missing. A topic that was there has lost all.'
+      '`millrace apply --kafka` creates what is missing, and a process of the cluster what it hands to others. A topic that was there has lost all.'
     findings.fault(check, `it is not there; it would have ${topicText(planned)}`, hint)
     return
   }
@@ -42,7 +42,8 @@ export function checkClusterTopic(
     findings.warn(check, what, `Set it to ${found.replication - 1} with ${alter}.`)
   }
   const policy = found.configs['cleanup.policy'] ?? ''
-  if (policy.includes('compact')) {
+  if (planned.configs['cleanup.policy'] === 'compact') checkCompaction(found, alter, findings)
+  else if (policy.includes('compact')) {
     const what = `cleanup.policy is ${policy}: of the records with one key only the newest stay`
     const hint = isSource
       ? 'Windows need all of them: read from a topic that is not compacted, unless each key comes once.'
@@ -64,6 +65,21 @@ export function checkClusterTopic(
   if (findings.all.length > findingsBefore) return
   const rest = differences.length === 0 ? '' : `; a new one would differ: ${differences.join(', ')}`
   findings.ok(check, `${topicText(found)}${rest}`)
+}
+
+const compactionLagMinMs = 60_000
+
+/** Of states: only compaction keeps them from growing for ever, and only without deletion are they whole. */
+function checkCompaction({ topic, configs }: KafkaTopicDescription, alter: string, findings: Findings): void {
+  const [policy, lagMs] = [configs['cleanup.policy'] ?? '', configs['min.compaction.lag.ms']]
+  if (policy !== 'compact') {
+    const hint = `Set cleanup.policy=compact with ${alter}. What was deleted is rebuilt from the events.`
+    findings.fault(`topic ${topic}`, `cleanup.policy is ${policy}, and states are kept only by compact`, hint)
+  }
+  if (Number(lagMs) < compactionLagMinMs) {
+    const what = `min.compaction.lag.ms is ${lagMs}: a state may be compacted away before the checkpoint that it belongs to is confirmed`
+    findings.warn(`topic ${topic}`, what, 'Let it be an hour, which is many checkpoints.')
+  }
 }
 
 const needed: readonly TopicOperation[] = ['Read', 'Write', 'Describe']

@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
-import type { KafkaTopicDescription } from '../../log/kafka/describe-cluster.ts'
 import type { Log } from '../../log/log.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { clusterTopics, describeKafka } from '../cluster-topics.ts'
@@ -45,7 +44,6 @@ export async function examineCluster(options: ClusterDoctorOptions): Promise<Clu
       if (plan === null) return diagnosis()
       const topics = clusterTopics(plan, cluster, { namespace: place.namespace, partitions: 1 })
       for (const one of topics) checkClusterTopic(one, isSource(plan, one.topic), findings)
-      for (const one of cluster.topics) checkStateTopic(one, findings)
       const sources = plan.streams.filter(({ topic }) => log.topics().some((one) => one.topic === topic))
       for (const stream of sources) {
         checkRetention(stream, topics.find(({ topic }) => topic === stream.topic)!.found!, findings)
@@ -76,23 +74,6 @@ async function appliedPlan(log: Log, findings: Findings): Promise<Plan | null> {
   }
   findings.ok('registry', `version ${registry.number} of the definitions is the last applied`)
   return registry.compiled(registry.number).plan
-}
-
-const compactionLagMinMs = 60_000
-
-/** Topics of states: only compaction keeps them from growing for ever, and only without deletion are they whole. */
-function checkStateTopic({ topic, configs }: KafkaTopicDescription, findings: Findings): void {
-  if (!/(^|\.)(feature|ingest)-state\./.test(topic) || configs['cleanup.policy'] === undefined) return
-  const check = `topic ${topic}`
-  const policy = configs['cleanup.policy']
-  if (policy !== 'compact') {
-    const hint = `Set it: \`kafka-configs --alter --topic ${topic} --add-config cleanup.policy=compact\`. What was deleted is rebuilt from the events.`
-    findings.fault(check, `cleanup.policy is ${policy}, and states are kept only by compact`, hint)
-  }
-  if (Number(configs['min.compaction.lag.ms']) < compactionLagMinMs) {
-    const what = `min.compaction.lag.ms is ${configs['min.compaction.lag.ms']}: a state may be compacted away before the checkpoint that it belongs to is confirmed`
-    findings.warn(check, what, 'Let it be an hour, which is many checkpoints.')
-  }
 }
 
 /** How far the process whose state is in the folder has come, and whether retention has overtaken it. */

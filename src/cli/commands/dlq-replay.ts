@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import { systemClock } from '../../base/clock.ts'
 import { MillraceError, messageOf } from '../../base/faults.ts'
 import { type Answer, request } from '../http.ts'
+import { addKafkaOptions, type KafkaCliOptions, kafkaPlace } from '../kafka-place.ts'
 import { folderOption, jsonOption, limitMax, urlOption, wholeNumber } from '../options.ts'
 import { counted, faultIn, print, printJson, printRefusal, table } from '../output.ts'
 import { visible } from '../visible.ts'
 
-type Where = { url: string; folder: string; offline?: boolean }
+type Where = { url: string; folder: string; offline?: boolean } & KafkaCliOptions
 type Options = Where & { late?: boolean; json?: boolean }
 type ReplayOptions = Options & { all?: boolean; stream?: string; reason?: string; limit?: string }
 type FixOptions = Options & { set?: string[]; with?: string }
@@ -15,17 +16,21 @@ type FixOptions = Options & { set?: string[]; with?: string }
 const whereText = `
 Asks a running millrace, at --url. When none runs, --offline opens the data
 folder itself with the definitions that are applied in it, does the work and
-closes it.`
+closes it; with --kafka those, and the events, of the log in Kafka. In a cluster
+ask the process that judges the partition.`
 
 /** `replay` and `fix`, which change something; the others look. */
 export function addReplayCommands(dlq: Command): void {
   const shared = (command: Command): Command =>
-    command
-      .option('--late', 'late events instead of the refused ones')
-      .addOption(urlOption())
-      .option('--offline', 'nothing runs in the data folder: open it for this')
-      .addOption(folderOption())
-      .addOption(jsonOption())
+    addKafkaOptions(
+      command
+        .option('--late', 'late events instead of the refused ones')
+        .addOption(urlOption())
+        .option('--offline', 'nothing runs in the data folder: open it for this')
+        .addOption(folderOption())
+        .addOption(jsonOption()),
+      { creates: false },
+    )
   shared(
     dlq
       .command('replay')
@@ -183,14 +188,22 @@ async function readText(file: string): Promise<string> {
 }
 
 /** A running millrace: the one at --url, or one of our own on the data folder for as long as it takes. */
-async function withServer({ url, folder, offline }: Where, work: (url: string) => Promise<void>): Promise<void> {
-  if (offline !== true) return await work(url)
+async function withServer(
+  { url, folder, offline, ...kafka }: Where,
+  work: (url: string) => Promise<void>,
+): Promise<void> {
+  const log = await kafkaPlace(kafka)
+  if (offline !== true) {
+    if (log === undefined) return await work(url)
+    const detail = '--kafka is given without --offline'
+    throw new MillraceError('REQUEST_MALFORMED', { detail, allowed: 'A process that runs is asked at --url.' })
+  }
   const { openReadOnlyLog } = await import('../../app/inspect-folder.ts')
   // A folder that is not there must not be made by this.
-  await (await openReadOnlyLog(folder)).close()
+  if (log === undefined) await (await openReadOnlyLog(folder)).close()
   const { millrace } = await import('../../app/mill.ts')
   const { startServer } = await import('../../app/server.ts')
-  const mill = await millrace({ folder, act: false })
+  const mill = await millrace({ folder, act: false, ...(log === undefined ? {} : { log }) })
   try {
     const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
     try {

@@ -81,9 +81,11 @@ async function list(options: ListOptions): Promise<void> {
 }
 
 async function show(text: string, options: Options): Promise<void> {
-  const found = await withFolder(options, async ({ letters, log, kind }) => {
+  const { found, avro } = await withFolder(options, async ({ letters, log, kind }) => {
     const place = letters.parsePlace(text)
-    return place === null ? null : await letters.letterAt(log, kind, place)
+    const letter = place === null ? null : await letters.letterAt(log, kind, place)
+    const { readableEvent } = await import('../../app/schemas/readable-event.ts')
+    return { found: letter, avro: letter === null ? null : await readableEvent(log, letter) }
   })
   if (found === null) {
     throw new MillraceError('REQUEST_MALFORMED', {
@@ -92,7 +94,7 @@ async function show(text: string, options: Options): Promise<void> {
     })
   }
   if (options.json === true) {
-    printJson(forMachines(found))
+    printJson({ ...(forMachines(found) as object), ...(avro === null ? {} : { avro }) })
     return
   }
   const recorded = new Date(found.timestampMs).toISOString()
@@ -106,6 +108,7 @@ async function show(text: string, options: Options): Promise<void> {
     print(`raw        ${counted(found.raw.length, 'byte')}${isUtf8(found.raw) ? '' : ', not UTF-8: --json has them'}`)
     print(visible(Buffer.from(found.raw).toString()))
   }
+  if (avro !== null) print(visible(`in Avro    ${JSON.stringify(avro)}`))
 }
 
 async function withFolder<T>(options: Options, work: (folder: Folder) => Promise<T>): Promise<T> {

@@ -10,6 +10,11 @@ export function startCommand(): Command {
       .argument('[definitions]', 'module whose definitions have to be those that are applied'),
   )
     .option('--role <roles>', "with --kafka, what this process does of a cluster's work: ingest,compute,serve")
+    .option(
+      '--group <name>',
+      'with --kafka, share the work with the processes of this group, which take over from another',
+    )
+    .option('--instance-id <id>', 'with --group, what this process is called in each of its lives, and no other one')
     .addHelpText(
       'after',
       `
@@ -19,6 +24,9 @@ exits with 1. Models are not part of what is applied: they come with a module.
 
 With --role processes share the work: ingest judges events, compute folds them
 into states, serve keeps states to be read. Each has a data folder of its own.
+Without --group each has all partitions of its roles. With it the processes of
+the group share them, without --role both to ingest and to compute; one with an
+instance id that comes back in time has the partitions that it had.
 
 Ctrl-C (or SIGTERM) finishes what is under way, writes a checkpoint and exits
 with 0.`,
@@ -26,8 +34,9 @@ with 0.`,
     .action(run)
 }
 
-async function run(file: string | undefined, options: RunOptions & { role?: string }): Promise<void> {
-  const cluster = options.role === undefined ? {} : { cluster: rolesOf(options.role, options.kafka !== undefined) }
+async function run(file: string | undefined, options: RunOptions & ShareOptions): Promise<void> {
+  const share = shareOf(options)
+  const cluster = share === null ? {} : { cluster: share }
   const { millrace } = await import('../../app/mill.ts')
   const { loadExperiments, loadModels, loadPlan } = await import('../../app/load-plan.ts')
   const given =
@@ -41,17 +50,27 @@ async function run(file: string | undefined, options: RunOptions & { role?: stri
   await runMill(options, (opening) => millrace({ ...opening, ...given, ...cluster, onDifference: 'refuse' }))
 }
 
+type ShareOptions = { role?: string; group?: string; instanceId?: string }
+
 const roles = ['ingest', 'compute', 'serve'] as const
 
-/** Throws `REQUEST_MALFORMED`. */
-function rolesOf(text: string, isKafka: boolean): ClusterOptions {
-  const asked = text.split(',')
-  const unknown = asked.find((role) => !roles.some((one) => one === role))
-  if (unknown !== undefined || !isKafka) {
-    throw new MillraceError('REQUEST_MALFORMED', {
-      detail: isKafka ? `--role has "${unknown}"` : '--role is given without --kafka',
-      allowed: `Give --kafka, and with commas between them one or more of ${roles.join(', ')}.`,
-    })
+/** What is asked for of a cluster's work; null: everything, alone. Throws `REQUEST_MALFORMED`. */
+function shareOf({ role, group, instanceId, kafka }: ShareOptions & Pick<RunOptions, 'kafka'>): ClusterOptions | null {
+  const refuse = (detail: string, allowed: string): never => {
+    throw new MillraceError('REQUEST_MALFORMED', { detail, allowed })
   }
-  return Object.fromEntries(asked.map((role) => [role, 'all']))
+  if (instanceId !== undefined && group === undefined) {
+    refuse('--instance-id is given without --group', 'Give --group, whose member the process is under that name.')
+  }
+  const [given] = [role === undefined ? [] : ['--role'], group === undefined ? [] : ['--group']].flat()
+  if (given === undefined) return null
+  const allowed = `Give --kafka, and with commas between them one or more of ${roles.join(', ')}.`
+  if (kafka === undefined) refuse(`${given} is given without --kafka`, allowed)
+  const asked = role?.split(',') ?? []
+  const unknown = asked.find((one) => !roles.some((known) => known === one))
+  if (unknown !== undefined) refuse(`--role has "${unknown}"`, allowed)
+  const member =
+    group === undefined ? {} : { group: { name: group, ...(instanceId === undefined ? {} : { instanceId }) } }
+  const share = group === undefined ? 'all' : 'shared'
+  return { ...member, ...Object.fromEntries(asked.map((one) => [one, one === 'serve' ? 'all' : share])) }
 }

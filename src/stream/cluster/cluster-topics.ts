@@ -1,10 +1,10 @@
 import { MillraceError } from '../../base/faults.ts'
 import { canonicalJson, sha256 } from '../../base/hash.ts'
-import type { Log } from '../../log/log.ts'
+import type { Log, TopicDescription } from '../../log/log.ts'
 import { forgottenTopic } from '../../plan/forgotten.ts'
 import type { Plan, StreamPlan } from '../../plan/plan.ts'
 import { featureStateTopic, ingestStateTopic, processedEventsTopic } from '../../plan/topics.ts'
-import { createTopics } from '../create-topics.ts'
+import { createTopics, type PlannedTopic } from '../create-topics.ts'
 
 /** The entities of a plan's views, and the streams that those are folded from. */
 export function entitiesOf(plan: Plan): ReadonlyMap<string, readonly StreamPlan[]> {
@@ -18,6 +18,31 @@ function has({ views }: StreamPlan, entity: string): boolean {
 
 /** How long accepted events are kept for those who fold them: the longest that a process may be away. */
 const processedKeptMs = 7 * 24 * 3_600_000
+export const processedPartitionsDefault = 8
+
+export type WorkTopic = PlannedTopic & { readonly compacted: boolean }
+
+/** What the processes of a cluster hand one another, as it is made where it is not there yet. */
+export function workTopics(
+  plan: Plan,
+  of: { readonly existing: readonly TopicDescription[]; readonly partitions: number; readonly processed: number },
+): readonly WorkTopic[] {
+  const countOf = (topic: string, otherwise: number): number =>
+    of.existing.find((one) => one.topic === topic)?.partitions ?? otherwise
+  const ofEntities = [...entitiesOf(plan).keys()].flatMap((entity): WorkTopic[] => {
+    const topic = processedEventsTopic(entity)
+    const partitions = countOf(topic, of.processed)
+    return [
+      { topic, partitions, retentionMs: processedKeptMs, compacted: false },
+      { topic: featureStateTopic(entity), partitions, retentionMs: null, compacted: true },
+    ]
+  })
+  const ofStreams = plan.streams.map(({ name, topic }): WorkTopic => {
+    const partitions = countOf(topic, of.partitions)
+    return { topic: ingestStateTopic(name), partitions, retentionMs: null, compacted: true }
+  })
+  return [...ofEntities, ...ofStreams]
+}
 
 /** Creates what the processes of a cluster hand one another. Throws `CLUSTER_UNSUPPORTED`. */
 export async function createClusterTopics(
@@ -26,22 +51,18 @@ export async function createClusterTopics(
 ): Promise<void> {
   refuseUnsupported(plan)
   await createTopics(plan, { log, partitions })
-  const existing = new Map(log.topics().map(({ topic, partitions: count }) => [topic, count]))
   await log.refresh(forgottenTopic)
   if (log.end(forgottenTopic, 0) > 0) throw unsupported('forgotten entities', forgetInstead)
-  for (const entity of entitiesOf(plan).keys()) {
-    const count = existing.get(processedEventsTopic(entity)) ?? processedPartitions
-    await log.createTopic(processedEventsTopic(entity), { partitions: count, ...kept(existing, entity) })
-    await log.createTopic(featureStateTopic(entity), { partitions: count, compacted: true })
+  const existing = log.topics()
+  for (const { topic, retentionMs, ...own } of workTopics(plan, {
+    existing,
+    partitions,
+    processed: processedPartitions,
+  })) {
+    // Of one that is there already, whoever made it said how long.
+    const isNew = existing.every((one) => one.topic !== topic)
+    await log.createTopic(topic, { ...own, ...(isNew && retentionMs !== null ? { retentionMs } : {}) })
   }
-  for (const { name, topic } of plan.streams) {
-    await log.createTopic(ingestStateTopic(name), { partitions: partitionsOf(log, topic), compacted: true })
-  }
-}
-
-/** Of a topic that is there already, whoever made it said how long. */
-function kept(existing: ReadonlyMap<string, number>, entity: string): { readonly retentionMs?: number } {
-  return existing.has(processedEventsTopic(entity)) ? {} : { retentionMs: processedKeptMs }
 }
 
 export function partitionsOf(log: Log, topic: string): number {

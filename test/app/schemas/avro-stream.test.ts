@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test'
 import { letters } from '../../../src/app/dead-letters.ts'
 import { explainFromLog } from '../../../src/app/inspect-folder.ts'
 import { type Mill, millrace } from '../../../src/app/mill.ts'
+import { readableEvent } from '../../../src/app/schemas/readable-event.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { MillraceError } from '../../../src/base/faults.ts'
 import { openReadOnlyLog } from '../../../src/index.ts'
@@ -136,6 +137,10 @@ test('bytes that are not what their schema says are dead letters with the path, 
       ' SCHEMA',
       'note AVRO',
     ])
+    // What a schema can read is shown, whatever the fields say to it.
+    const all = await Array.fromAsync(letters(mill.log, { kind: 'refused' }, { clock: systemClock }))
+    const shown = await Promise.all(all.map((letter) => readableEvent(mill.log, letter)))
+    assert.deepEqual(shown, [null, null, null, 'A', null, null])
   })
 })
 
