@@ -4,17 +4,15 @@
 //
 // `SEED=…` gives the same waits; the moments themselves are the machine's. `KILLS=…` lengthens.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log, LogRecord } from '../../src/log/log.ts'
 import { coordinatesIn, headerText } from '../../src/stream/output-headers.ts'
 import { openAnswering, partitions } from './answers-worker.ts'
 import { makeRandom } from './kill-stream.ts'
+import { runAndKill } from './run-and-kill.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const kills = Number(process.env['KILLS'] ?? 4)
@@ -26,7 +24,7 @@ test(`scores and answers everything once over ${kills} kills`, { timeout: 300_00
   const random = makeRandom(seed)
   for (let kill = 0; kill < kills; kill++) {
     if (kill === Math.floor(kills / 2)) await rm(join(folder, 'store'), { recursive: true, force: true })
-    await runAndKill(folder, kill, random() * 300)
+    await runAndKill('answers-worker.ts', [folder, String(kill)], { rounds: 4, afterMs: random() * 300 })
   }
   const mill = await openAnswering(folder)
   // In this order: closing writes.
@@ -114,21 +112,4 @@ type Told = {
 
 function parse({ value }: LogRecord): Told {
   return JSON.parse(Buffer.from(value!).toString()) as Told
-}
-
-async function runAndKill(folder: string, run: number, afterMs: number): Promise<void> {
-  const worker = join(import.meta.dirname, 'answers-worker.ts')
-  const child = spawn(process.execPath, [...process.execArgv, worker, folder, String(run)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'millrace-kill-compiled'), NODE_TEST_CONTEXT: '' },
-  })
-  let complaint = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString()
-  })
-  const exit = once(child, 'exit')
-  await Promise.race([once(child.stdout, 'data'), exit])
-  await sleep(afterMs)
-  child.kill('SIGKILL')
-  assert.deepEqual(await exit, [null, 'SIGKILL'], `the child ended by itself: ${complaint}`)
 }

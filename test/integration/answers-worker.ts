@@ -9,6 +9,7 @@ import { model } from '../../src/definition/model.ts'
 import { stream } from '../../src/definition/stream.ts'
 import { type Mill, millrace } from '../../src/app/mill.ts'
 import { float, int, string, timestamp } from '../../src/schema/field.ts'
+import { roundDone } from './run-and-kill.ts'
 
 const payments = stream('payments', {
   fields: { id: string(), user: int(), amount: float(), at: timestamp('ms') },
@@ -50,7 +51,6 @@ async function ask(mill: Mill, topic: string, partition: number, count: number):
 if (import.meta.main) {
   const mill = await openAnswering(process.argv[2]!)
   const run = process.argv[3]!
-  process.stdout.write('ready\n')
   for (let round = 0; ; round++) {
     const at = Date.UTC(2026, 0, 1) + round * 10
     const events = Array.from({ length: 20 }, (_, index) => ({
@@ -65,5 +65,6 @@ if (import.meta.main) {
       ask(mill, 'feature-requests', partition, 5),
       ask(mill, 'inference-requests', partition, 5),
     ])
+    process.stdout.write(roundDone)
   }
 }

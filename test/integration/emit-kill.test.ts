@@ -4,17 +4,15 @@
 //
 // `SEED=…` gives the same events and waits; the moments themselves are the machine's. `KILLS=…` lengthens.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { millrace } from '../../src/app/mill.ts'
 import { assertPerEvent, assertPerInterval } from '../oracle/matches-feature-events.ts'
 import { emittingList, emittingViews, everyMs } from '../stream/emitting.ts'
 import { makeRandom } from './kill-stream.ts'
+import { runAndKill } from './run-and-kill.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const kills = Number(process.env['KILLS'] ?? 6)
@@ -28,7 +26,8 @@ test(`emits everything once over ${kills} kills`, { timeout: 300_000 }, async (c
   const random = makeRandom(seed)
   for (let kill = 0; kill < kills; kill++) {
     if (kill === Math.floor(kills / 2)) await rm(join(folder, 'store'), { recursive: true, force: true })
-    await runAndKill(folder, random() * 300)
+    const options = JSON.stringify({ folder, partitions, seed })
+    await runAndKill('emit-worker.ts', [options], { rounds: 3, afterMs: random() * 300 })
   }
   const mill = await millrace({ definitions: emittingList, folder, partitions })
   // In this order: closing writes.
@@ -53,21 +52,3 @@ test(`emits everything once over ${kills} kills`, { timeout: 300_000 }, async (c
   )
   console.log(`${kills} kills, 1 store lost; ${counts.join(' + ')} records emitted; lost 0, doubled 0`)
 })
-
-async function runAndKill(folder: string, afterMs: number): Promise<void> {
-  const worker = join(import.meta.dirname, 'emit-worker.ts')
-  const options = JSON.stringify({ folder, partitions, seed })
-  const child = spawn(process.execPath, [...process.execArgv, worker, options], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'millrace-kill-compiled'), NODE_TEST_CONTEXT: '' },
-  })
-  let complaint = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString()
-  })
-  const exit = once(child, 'exit')
-  await Promise.race([once(child.stdout, 'data'), exit])
-  await sleep(afterMs)
-  child.kill('SIGKILL')
-  assert.deepEqual(await exit, [null, 'SIGKILL'], `the child ended by itself: ${complaint}`)
-}
