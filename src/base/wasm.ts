@@ -128,10 +128,10 @@ export function give(value: Code): Code {
   return [value, 0x0f]
 }
 
-/** The body of the case of a number; behind all of them when it has none. */
-export function choose(number: Code, cases: readonly Code[]): Code {
-  const labels = cases.map(() => Symbol('case'))
+/** The body of the case of a number; behind all of them when it has none. Cases that are not empty lie in one another. */
+export function choose(number: Code, cases: readonly (readonly Code[])[]): Code {
   const end = Symbol('end')
+  const labels = cases.map((body) => (body.length === 0 ? end : Symbol('case')))
   const table: Code = [
     number,
     0x0e,
@@ -140,7 +140,8 @@ export function choose(number: Code, cases: readonly Code[]): Code {
     { to: end, by: null },
   ]
   const nested = cases.reduce<Code>(
-    (inner, body, index) => [{ opcode: 0x02, label: labels[index]!, body: inner }, body, branch(end)],
+    (inner, body, index) =>
+      body.length === 0 ? inner : [{ opcode: 0x02, label: labels[index]!, body: inner }, body, branch(end)],
     table,
   )
   return { opcode: 0x02, label: end, body: nested }

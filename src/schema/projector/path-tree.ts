@@ -14,11 +14,13 @@ export type PathNode = {
 export type PathTree = { readonly members: readonly PathNode[]; readonly size: number }
 
 const depthMax = 60
+/** Their code lies in one another, and whatever walks it goes as deep: engines have limits to that, and stacks. */
+const membersMax = 256
 
 /**
  * The members of an event that declared fields are in, by their paths. Null where they are ones that a comparison of
  * bytes does not do justice to: a value that is a field and leads to others, a name that is
- * empty or not well formed.
+ * empty or not well formed. Null too where there are more than 256.
  */
 export function makePathTree(fields: Fields): PathTree | null {
   let size = 0
@@ -42,7 +44,7 @@ export function makePathTree(fields: Fields): PathTree | null {
   }
   const isMixed = ({ fields: own, members }: PathNode): boolean =>
     (own.length > 0 && members.length > 0) || members.some(isMixed)
-  return roots.some(isMixed) ? null : { members: roots, size }
+  return size > membersMax || roots.some(isMixed) ? null : { members: roots, size }
 }
 
 /** Every field in or below a member. */

@@ -142,6 +142,14 @@ test('hundreds of fields, some with names of one hash', () => {
   agreeOn(JSON.stringify(Object.fromEntries(names.slice(1).map((name, index) => [name, index]))))
 })
 
+test('thousands of fields are left to the decoder', () => {
+  const fields = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`f${index}`, int()]))
+  assert.equal(Projector.of(fields), null)
+  const decode = makeProjectingDecoder(fields)
+  const values = Object.fromEntries(Object.keys(fields).map((name, index) => [name, index]))
+  assert.deepEqual(decode(Buffer.from(JSON.stringify(values))), { row: Object.values(values) })
+})
+
 test('without WebAssembly the decoder does it all', () => {
   // A module that is loaded asks once; Node itself needs it before, to read TypeScript.
   const script = `delete globalThis.WebAssembly
