@@ -1,10 +1,9 @@
 /** A mill with models and its HTTP server in a process of its own, so that its CPU is not the load generator's. */
 import { readFile } from 'node:fs/promises'
 import { type Mill, millrace } from 'millrace'
-import { startServer } from '../../src/app/server.ts'
-import { systemClock } from '../../src/base/clock.ts'
 import { declareModel } from '../../src/plan/model-declaration.ts'
 import { boosted, boostedFile, fill, logisticFile, registered, scoring } from './cards.ts'
+import { serveMill } from './serve-mill.ts'
 
 process.once('message', (message) => {
   void start(message as { readonly folder: string })
@@ -14,19 +13,7 @@ async function start({ folder }: { readonly folder: string }): Promise<void> {
   const mill = await millrace({ definitions: [scoring], models: [boosted, ...registered], folder, partitions: 4 })
   await fill(mill, 8_000)
   await pushVersions(mill)
-  const server = await startServer({ mill, host: '127.0.0.1', port: 0, clock: systemClock })
-  process.on('message', (message) => {
-    if (message !== 'cpu') return
-    const { user, system } = process.cpuUsage()
-    process.send!({ cpuSeconds: (user + system) / 1e6 })
-  })
-  process.once('SIGTERM', () => {
-    void server
-      .close()
-      .then(() => mill.close())
-      .then(() => process.exit(0))
-  })
-  process.send!({ port: Number(new URL(server.address).port) })
+  await serveMill(mill)
 }
 
 /** Version 1 of each is the boosted trees and live; 2 is the logistic regression, or of `shadowed` the trees again. */

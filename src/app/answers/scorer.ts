@@ -20,7 +20,7 @@ import {
 } from '../../stream/output-headers.ts'
 import { OutputError } from '../../stream/outputs.ts'
 import { type NextOffsetOf, WrittenOutputs } from '../../stream/written-outputs.ts'
-import { exposureOf, exposureRecord } from '../experiments/experiment-log.ts'
+import { exposureOf, exposureRecord } from '../experiments/exposure.ts'
 import type { Assigned, Experiments } from '../experiments/experiments.ts'
 import type { Models } from '../models.ts'
 import { inputText, predictionText } from './answer-text.ts'

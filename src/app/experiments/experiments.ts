@@ -6,12 +6,14 @@ import { assign } from '../../model/experiment/assignment.ts'
 import type { Prediction } from '../../model/predictor.ts'
 import { checkExperiments } from '../../plan/experiment-plan.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { experimentDataTopic } from '../../plan/topics.ts'
 import type { EntityKeys } from '../../serve/entity-key.ts'
 import type { VectorReader } from '../../serve/vector-reader.ts'
 import { ask, type Asked, predictAll } from '../answers/asked.ts'
 import type { Models, PredictionRequest, Predictions } from '../models.ts'
+import { WriteBehind } from '../write-behind.ts'
 import { Canaries } from './canaries.ts'
-import { ExperimentLog, exposureOf } from './experiment-log.ts'
+import { exposureOf, exposureRecord } from './exposure.ts'
 
 export type ExperimentsOptions = {
   readonly experiments: readonly Experiment[]
@@ -48,14 +50,15 @@ export class Experiments {
   readonly #options: ExperimentsOptions
   readonly #byName: ReadonlyMap<string, Experiment>
   readonly #canaries: Canaries
-  readonly #log: ExperimentLog
+  /** Exposures of what is asked for directly; those of requests through the log are written with their answers. */
+  readonly #exposures: WriteBehind
   #shadowsUnderWay = 0
 
   private constructor(options: ExperimentsOptions, canaries: Canaries) {
     this.#options = options
     this.#byName = new Map(options.experiments.map((one) => [one.name, one]))
     this.#canaries = canaries
-    this.#log = new ExperimentLog(options)
+    this.#exposures = new WriteBehind({ ...options, topics: [experimentDataTopic] })
   }
 
   /** Null when there are none. Throws `DEFINITION`. */
@@ -63,7 +66,9 @@ export class Experiments {
     const { experiments, plan } = options
     if (experiments.length === 0) return null
     checkExperiments(experiments, plan)
-    await ExperimentLog.createTopic(options)
+    const { log, partitions } = options
+    const isThere = log.topics().some(({ topic }) => topic === experimentDataTopic)
+    if (!isThere) await log.createTopic(experimentDataTopic, { partitions })
     return new Experiments(options, await Canaries.open(options))
   }
 
@@ -125,7 +130,7 @@ export class Experiments {
       }
     }
     void this.#runShadows(shadows)
-    await this.#log.room()
+    await this.#exposures.room()
     return { ...given[0]!, predictions, experiment: request.model }
   }
 
@@ -138,7 +143,7 @@ export class Experiments {
 
   /** Why records are not written any more; null while they are. */
   get fault(): Error | null {
-    return this.#log.fault ?? this.#canaries.fault
+    return this.#exposures.fault ?? this.#canaries.fault
   }
 
   /** Arms that were stopped, and why. */
@@ -148,7 +153,7 @@ export class Experiments {
 
   /** Writes what waits. */
   async close(): Promise<void> {
-    await this.#log.close()
+    await this.#exposures.close()
     await this.#canaries.close()
   }
 
@@ -158,7 +163,12 @@ export class Experiments {
   ): void {
     if (arm === null) return
     const about = { experiment: experiment.name, unit, arm, model, shadow: false }
-    this.#log.add(unit, exposureOf(about, prediction, this.#options.clock.now()))
+    this.#expose(about, prediction)
+  }
+
+  #expose(about: Parameters<typeof exposureOf>[0], prediction: Prediction): void {
+    const nowMs = this.#options.clock.now()
+    this.#exposures.add(experimentDataTopic, exposureRecord(about.unit, exposureOf(about, prediction, nowMs), nowMs))
   }
 
   /** The vectors of shadows, read before anything else has its turn. What a shadow cannot read is no fault of the answer. */
@@ -202,7 +212,7 @@ export class Experiments {
         model: asked.taken.name,
         shadow: true,
       }
-      this.#log.add(one.unit, exposureOf(about, predictions[index]!, clock.now()))
+      this.#expose(about, predictions[index]!)
     }
     this.#shadowsUnderWay -= 1
   }

@@ -14,7 +14,7 @@ import { inspect } from '../../plan/intake.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { experimentDataTopic } from '../../plan/topics.ts'
 import { type StoppedArm, Canaries } from './canaries.ts'
-import type { Exposure } from './experiment-log.ts'
+import type { Exposure } from './exposure.ts'
 
 export type ArmReport = {
   readonly name: string

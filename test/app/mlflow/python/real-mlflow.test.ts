@@ -61,7 +61,7 @@ async function startServer(folder: string): Promise<{ url: string; process: Chil
 }
 
 test('a version that MLflow registered is imported and goes live', {
-  skip: python === undefined && 'MLFLOW_PYTHON',
+  skip: python === undefined && 'installing MLflow takes minutes: MLFLOW_PYTHON names one',
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-mlflow-'))
   const server = await startServer(folder)

@@ -87,7 +87,9 @@ async function checkScores(from: RemoteModel, { rows, probabilities }: Expected)
 }
 
 const mlserver = process.env['MLSERVER_PYTHON']
-test('MLServer: the probabilities of scikit-learn to the bit', { skip: mlserver === undefined }, async (t) => {
+test('MLServer: the probabilities of scikit-learn to the bit', {
+  skip: mlserver === undefined && 'installing MLServer takes minutes: MLSERVER_PYTHON names one',
+}, async (t) => {
   const { folder, expected } = await prepare(t, 'mlserver', mlserver!)
   const [http, grpc, metrics] = [await freePort(), await freePort(), await freePort()]
   const ports = { MLSERVER_HTTP_PORT: `${http}`, MLSERVER_GRPC_PORT: `${grpc}`, MLSERVER_METRICS_PORT: `${metrics}` }
@@ -105,7 +107,9 @@ test('MLServer: the probabilities of scikit-learn to the bit', { skip: mlserver 
 })
 
 const mlflow = process.env['MLFLOW_PYTHON']
-test('MLflow: the probabilities of scikit-learn to the bit', { skip: mlflow === undefined }, async (t) => {
+test('MLflow: the probabilities of scikit-learn to the bit', {
+  skip: mlflow === undefined && 'installing MLflow takes minutes: MLFLOW_PYTHON names one',
+}, async (t) => {
   const { folder, expected } = await prepare(t, 'mlflow', mlflow!)
   const port = await freePort()
   const python = resolve(mlflow!)
